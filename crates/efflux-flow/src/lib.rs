@@ -1,0 +1,2 @@
+//! efflux-flow
+pub use efflux_pipeline::{self as pipeline};

@@ -1,0 +1,2 @@
+//! efflux-node
+pub use efflux_flow::{self as flow};

@@ -1,0 +1,1 @@
+//! efflux-particle

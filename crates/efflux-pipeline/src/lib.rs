@@ -1,0 +1,2 @@
+//! efflux-pipeline
+pub use efflux_storage::{self as storage};

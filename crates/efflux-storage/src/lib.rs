@@ -1,0 +1,2 @@
+//! efflux-storage
+pub use efflux_particle::{self as particle};
