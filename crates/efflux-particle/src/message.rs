@@ -1,0 +1,288 @@
+//! What a producer hands in.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::content::{ContentEncoding, ContentError};
+use crate::id::Id;
+use crate::limits::{
+    METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, PROPERTIES_MAX, PROPERTY_NAME_BYTES_MAX,
+    PROPERTY_VALUE_BYTES_MAX, TERM_BYTES_MAX,
+};
+use crate::particle::Particle;
+use crate::timestamp::Timestamp;
+
+/// What a producer hands in: a payload and the metadata it can be found by.
+///
+/// Nothing is checked until the message is encoded; [`Message::check`] tells beforehand.
+///
+/// ```
+/// use efflux_particle::Message;
+///
+/// let message = Message::new("{\"total\":12}")
+///     .with_data_type("order.placed")
+///     .with_message_group("customer-42")
+///     .with_property("region", "eu");
+/// assert!(message.check().is_ok());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    pub(crate) id: Option<Id>,
+    pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) data_type: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<ContentEncoding>,
+    pub(crate) message_group: Option<String>,
+    pub(crate) properties: BTreeMap<String, String>,
+    pub(crate) unknown: Unknown,
+    pub(crate) payload: Bytes,
+}
+
+/// Metadata entries whose keys this version does not know, kept as they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    pub(crate) count: usize,
+    pub(crate) bytes: Bytes,
+}
+
+/// Why a message cannot be accepted. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// The payload is too large.
+    #[error("the payload has {bytes} bytes, at most {PAYLOAD_BYTES_MAX} are allowed")]
+    PayloadTooLarge {
+        /// The payload's length.
+        bytes: usize,
+    },
+    /// The metadata as a whole is too large.
+    #[error("the metadata has {bytes} bytes, at most {METADATA_BYTES_MAX} are allowed")]
+    MetadataTooLarge {
+        /// The encoded metadata's length.
+        bytes: usize,
+    },
+    /// A field is empty or too long.
+    #[error("{field} has {bytes} bytes, 1 to {bytes_max} are allowed")]
+    FieldLength {
+        /// The field, with its name for a property.
+        field: String,
+        /// The field's length.
+        bytes: usize,
+        /// The longest that is allowed.
+        bytes_max: usize,
+    },
+    /// A field holds a control character.
+    #[error("{field} has a control character at byte {at}")]
+    Control {
+        /// The field.
+        field: String,
+        /// Where the character stands.
+        at: usize,
+    },
+    /// There are too many properties.
+    #[error("the message has {count} properties, at most {PROPERTIES_MAX} are allowed")]
+    TooManyProperties {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Message {
+    /// A message with this payload and no metadata.
+    #[must_use]
+    pub fn new(payload: impl Into<Bytes>) -> Self {
+        Self {
+            payload: payload.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the id. Without one, the store makes a UUID of version 7.
+    #[must_use]
+    pub fn with_id(mut self, id: Id) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Sets when the data came to be. Without one, it is the time of the append.
+    #[must_use]
+    pub const fn with_timestamp(mut self, timestamp: Timestamp) -> Self {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Sets what kind of thing the payload tells, as in `order.placed`.
+    #[must_use]
+    pub fn with_data_type(mut self, data_type: impl Into<String>) -> Self {
+        self.data_type = Some(data_type.into());
+        self
+    }
+
+    /// Sets the payload's media type, as in `application/json`.
+    #[must_use]
+    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Sets the message group: particles of one group are consumed strictly one after the other.
+    #[must_use]
+    pub fn with_message_group(mut self, message_group: impl Into<String>) -> Self {
+        self.message_group = Some(message_group.into());
+        self
+    }
+
+    /// Sets a property; a second value for the same name replaces the first.
+    #[must_use]
+    pub fn with_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.insert(name.into(), value.into());
+        self
+    }
+
+    /// Says that the payload is already compressed this way.
+    #[must_use]
+    pub const fn with_content_encoding(mut self, encoding: ContentEncoding) -> Self {
+        self.content_encoding = Some(encoding);
+        self
+    }
+
+    /// Compresses the payload and says so in the metadata.
+    ///
+    /// # Errors
+    /// [`ContentError::NotBuilt`] when this build leaves the encoding out.
+    pub fn compressed(mut self, encoding: ContentEncoding) -> Result<Self, ContentError> {
+        self.payload = encoding.encode(&self.payload)?;
+        self.content_encoding = Some(encoding);
+        Ok(self)
+    }
+
+    /// The id, if one was set.
+    #[must_use]
+    pub const fn id(&self) -> Option<&Id> {
+        self.id.as_ref()
+    }
+
+    /// When the data came to be, if it was set.
+    #[must_use]
+    pub const fn timestamp(&self) -> Option<Timestamp> {
+        self.timestamp
+    }
+
+    /// The data type, if one was set.
+    #[must_use]
+    pub fn data_type(&self) -> Option<&str> {
+        self.data_type.as_deref()
+    }
+
+    /// The payload's media type, if one was set.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// How the payload is compressed, if it is.
+    #[must_use]
+    pub const fn content_encoding(&self) -> Option<ContentEncoding> {
+        self.content_encoding
+    }
+
+    /// The message group, if one was set.
+    #[must_use]
+    pub fn message_group(&self) -> Option<&str> {
+        self.message_group.as_deref()
+    }
+
+    /// The properties by name.
+    #[must_use]
+    pub const fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
+    }
+
+    /// The payload as it will be stored.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Tells whether every part of the message is within its bound.
+    ///
+    /// # Errors
+    /// The first part that is not. The metadata as a whole is only measured when it is encoded.
+    pub fn check(&self) -> Result<(), MessageError> {
+        if self.payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(MessageError::PayloadTooLarge {
+                bytes: self.payload.len(),
+            });
+        }
+        for (field, text) in [
+            ("data_type", &self.data_type),
+            ("content_type", &self.content_type),
+            ("message_group", &self.message_group),
+        ] {
+            if let Some(text) = text {
+                check_term(|| field.to_owned(), text, TERM_BYTES_MAX)?;
+            }
+        }
+        if self.properties.len() > PROPERTIES_MAX {
+            return Err(MessageError::TooManyProperties {
+                count: self.properties.len(),
+            });
+        }
+        for (name, value) in &self.properties {
+            check_term(
+                || format!("property name {name:?}"),
+                name,
+                PROPERTY_NAME_BYTES_MAX,
+            )?;
+            if value.len() > PROPERTY_VALUE_BYTES_MAX {
+                return Err(MessageError::FieldLength {
+                    field: format!("property {name:?}"),
+                    bytes: value.len(),
+                    bytes_max: PROPERTY_VALUE_BYTES_MAX,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_term(
+    field: impl Fn() -> String,
+    text: &str,
+    bytes_max: usize,
+) -> Result<(), MessageError> {
+    if text.is_empty() || text.len() > bytes_max {
+        return Err(MessageError::FieldLength {
+            field: field(),
+            bytes: text.len(),
+            bytes_max,
+        });
+    }
+    match text.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(MessageError::Control { field: field(), at }),
+        None => Ok(()),
+    }
+}
+
+/// A copy of a particle, ready to be appended elsewhere: same id, same data, same time of the data,
+/// unknown metadata included.
+impl From<&Particle> for Message {
+    fn from(particle: &Particle) -> Self {
+        let metadata = particle.metadata();
+        Self {
+            id: Some(metadata.id()),
+            timestamp: Some(metadata.timestamp()),
+            data_type: metadata.data_type().map(str::to_owned),
+            content_type: metadata.content_type().map(str::to_owned),
+            content_encoding: metadata.content_encoding(),
+            message_group: metadata.message_group().map(str::to_owned),
+            properties: metadata
+                .properties()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            unknown: metadata.unknown(),
+            payload: particle.payload(),
+        }
+    }
+}

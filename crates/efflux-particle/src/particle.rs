@@ -1,0 +1,189 @@
+//! A message sealed into a topic.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::content::{ContentEncoding, ContentError};
+use crate::frame::{FINGERPRINT_AT, FrameError, FrameSize, METADATA_AT};
+use crate::hash::{Fingerprint, HASH_BYTES, PayloadHash};
+use crate::id::Id;
+use crate::metadata::{Fields, Metadata, MetadataError};
+use crate::sequence::Sequence;
+
+/// A message sealed into a topic: it has a sequence, a link to its predecessor and a fingerprint.
+///
+/// A particle is its frame, read in place. Cloning one copies no bytes.
+#[derive(Clone, Debug)]
+pub struct Particle {
+    frame: Bytes,
+    metadata: Metadata,
+    fingerprint: Fingerprint,
+}
+
+/// Why bytes are no particle.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The frame is broken.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The metadata cannot be read.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The metadata is not what was sealed.
+    #[error("the metadata was altered: its fingerprint is {expected}, its bytes hash to {found}")]
+    Fingerprint {
+        /// The fingerprint that stands in the frame.
+        expected: Fingerprint,
+        /// What the bytes hash to.
+        found: Fingerprint,
+    },
+    /// The payload is not what was sealed.
+    #[error("the payload was altered: its hash is {expected}, its bytes hash to {found}")]
+    Payload {
+        /// The hash that stands in the metadata.
+        expected: PayloadHash,
+        /// What the bytes hash to.
+        found: PayloadHash,
+    },
+}
+
+impl Particle {
+    /// Reads the particle that `bytes` begin with and checks every byte of it against its hashes.
+    ///
+    /// The particle keeps the bytes of its frame alive, and of `bytes` only those.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; [`FrameError::Incomplete`] when more bytes may make it a particle.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let particle = Self::decode_unchecked(bytes)?;
+        particle.check_hashes()?;
+        Ok(particle)
+    }
+
+    /// Reads the particle that `bytes` begin with without computing its hashes.
+    ///
+    /// For bytes that were checked another way, as by the checksum of a segment's sidecar.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the frame or the metadata is malformed.
+    pub fn decode_unchecked(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let size = FrameSize::whole(bytes)?;
+        let frame = bytes.slice(..size.frame_bytes());
+        let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
+        let fingerprint = frame
+            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(
+                Fingerprint::from_bytes([0; HASH_BYTES]),
+                Fingerprint::from_bytes,
+            );
+        Ok(Self {
+            frame,
+            metadata: Metadata::decode(metadata)?,
+            fingerprint,
+        })
+    }
+
+    pub(crate) fn sealed(
+        frame: Vec<u8>,
+        metadata_bytes: usize,
+        fields: Fields,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        let frame = Bytes::from(frame);
+        let metadata = frame.slice(METADATA_AT..METADATA_AT + metadata_bytes);
+        Self {
+            metadata: Metadata::with_fields(metadata, fields),
+            frame,
+            fingerprint,
+        }
+    }
+
+    /// Computes both hashes and holds them against the stored ones.
+    ///
+    /// # Errors
+    /// [`DecodeError::Fingerprint`] or [`DecodeError::Payload`] when one differs.
+    pub fn check_hashes(&self) -> Result<(), DecodeError> {
+        let found = Fingerprint::of(self.metadata.bytes());
+        if found != self.fingerprint {
+            return Err(DecodeError::Fingerprint {
+                expected: self.fingerprint,
+                found,
+            });
+        }
+        let (expected, found) = (self.payload_hash(), PayloadHash::of(self.payload_slice()));
+        if found != expected {
+            return Err(DecodeError::Payload { expected, found });
+        }
+        Ok(())
+    }
+
+    /// The whole frame, byte for byte as stored.
+    #[must_use]
+    pub const fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The metadata.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The SHA-256 of the metadata bytes.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The payload as stored.
+    #[must_use]
+    pub fn payload(&self) -> Bytes {
+        self.frame.slice_ref(self.payload_slice())
+    }
+
+    fn payload_slice(&self) -> &[u8] {
+        let start = METADATA_AT + self.metadata.bytes().len();
+        self.frame
+            .get(start..self.frame.len() - 8)
+            .unwrap_or_default()
+    }
+
+    /// The payload, decompressed when its metadata says that it is compressed.
+    ///
+    /// # Errors
+    /// [`ContentError::TooLarge`] past `bytes_max` bytes of content; [`ContentError::Malformed`],
+    /// [`ContentError::NotBuilt`].
+    pub fn content(&self, bytes_max: usize) -> Result<Bytes, ContentError> {
+        match self.metadata.content_encoding() {
+            None => Ok(self.payload()),
+            Some(encoding) => ContentEncoding::decode(encoding, self.payload_slice(), bytes_max),
+        }
+    }
+
+    /// The particle's place in its topic.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.metadata.sequence()
+    }
+
+    /// The message's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.metadata.id()
+    }
+
+    /// The SHA-256 of the payload as stored.
+    #[must_use]
+    pub fn payload_hash(&self) -> PayloadHash {
+        self.metadata.payload_hash()
+    }
+}
+
+impl PartialEq for Particle {
+    fn eq(&self, other: &Self) -> bool {
+        self.frame == other.frame
+    }
+}
+
+impl Eq for Particle {}
