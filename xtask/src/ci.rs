@@ -76,19 +76,20 @@ fn run(project: &Project, step: &Step) -> Record {
     }
 }
 
-/// Prints the table of all steps and, as the last line of all, the count of the tests.
+/// Prints the table of all steps, what nextest counted and, as the last line of all, the result.
 fn conclude(records: &[Record]) -> Result {
     println!("\n{}", table(records));
-    let failed: Vec<_> = records
-        .iter()
-        .filter(|record| record.outcome.is_err())
-        .collect();
-    if !failed.is_empty() {
-        let names: Vec<_> = failed.iter().map(|record| record.name).collect();
+    let tests = tests(records);
+    if let Some(tests) = tests {
+        println!("{}", tests.line);
+    }
+    let failed = records.iter().filter(|record| record.outcome.is_err());
+    let names: Vec<_> = failed.map(|record| record.name).collect();
+    if !names.is_empty() {
         return Err(format!("failed: {}", names.join(", ")));
     }
-    match tests(records) {
-        Some(tests) => println!("{}\n{}", tests.line, tests.count()),
+    match tests {
+        Some(tests) => println!("{}", tests.count()),
         None => println!("all steps that were asked for passed"),
     }
     Ok(())

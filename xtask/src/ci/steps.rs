@@ -84,12 +84,15 @@ fn test(project: &Project) -> Result<Outcome> {
     let mut command = project.cargo(["nextest", "run", "--workspace", "--all-features"]);
     command.args(["--no-fail-fast", "--color", "never"]);
     let mut tests = None;
-    process::run_watching(&mut command, |line| {
+    let outcome = process::run_watching(&mut command, |line| {
         tests = Tests::read(line).or(tests.take());
-    })?;
-    tests
-        .map(Outcome::Tested)
-        .ok_or_else(|| "nextest wrote no summary".to_owned())
+    });
+    match (outcome, tests) {
+        (Ok(()), Some(tests)) => Ok(Outcome::Tested(tests)),
+        (Ok(()), None) => Err("nextest wrote no summary".to_owned()),
+        (Err(error), Some(tests)) => Err(format!("{error}: {}", tests.line)),
+        (Err(error), None) => Err(error),
+    }
 }
 
 fn doctest(project: &Project) -> Result<Outcome> {
