@@ -1,2 +1,26 @@
-//! efflux-storage
+//! An embedded, hash-chained, searchable event log: topics, consumers and an index.
+
+pub mod limits;
+
+mod clock;
+mod error;
+mod options;
+mod query;
+
+mod expect;
+mod verify;
+
+mod log;
+
+mod disk;
+mod workers;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
 pub use efflux_particle::{self as particle};
+pub use error::{Damage, Error, ErrorKind, Result};
+pub use expect::{Expect, Receipt};
+pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, TopicLog};
+pub use options::{Access, StoreOptions, Sync, TopicOptions};
+pub use query::{Query, QueryError};
+pub use verify::{Progress, Verified};

@@ -1,0 +1,61 @@
+//! Every bound of the storage engine, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Default size in bytes at which a segment is sealed: 64 MiB.
+///
+/// Small enough that what is done once a segment (offsets, sealing, a walk after a crash) takes
+/// milliseconds, large enough that a topic of 1 TB has 16,000 files.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Smallest size in bytes a segment may be given. Tests use it to see many segments.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
+
+/// Largest size in bytes a segment may be given: offsets are kept as 32-bit numbers.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Most bytes of one batch: 64 MiB. A batch is in memory until it is durable.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most bytes of a topic that are linked but not yet durable: 8 MiB, about 10 ms of a fast disk.
+/// Appends beyond it wait.
+pub const PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most particles whose ids and groups are kept in memory because the index has not seen them yet.
+/// Appends beyond it wait for the index.
+pub const WINDOW_PARTICLES_MAX: usize = 512 * 1024;
+
+/// Bytes of metadata kept of the newest particles, so that an expectation that was judged a moment
+/// ago needs no second look at the log.
+pub const RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most particles one read returns.
+pub const READ_PARTICLES_MAX: usize = 65_536;
+
+/// Most bytes one read returns, unless a single particle is larger: 32 MiB.
+pub const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Default of particles a read returns.
+pub const READ_PARTICLES_DEFAULT: usize = 1024;
+
+/// Default of bytes a read returns: 1 MiB.
+pub const READ_BYTES_DEFAULT: usize = 1024 * 1024;
+
+/// Bytes of offset tables of sealed segments kept in memory for a store: 32 MiB, enough for
+/// 4 million particles; other tables are read again when they are needed.
+pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Threads that write and sync, shared by all topics of a store. Syncs of different topics overlap.
+pub const WORKER_THREADS: usize = 4;
+
+/// Most topics of one store.
+pub const TOPICS_MAX: usize = 100_000;
+
+/// Most consumers of one topic.
+pub const CONSUMERS_MAX: usize = 1024;
+
+/// How often a reader in another process looks whether the head has moved.
+pub const HEAD_POLL: Duration = Duration::from_millis(20);
+
+/// Shortest interval for [`Sync::Interval`](crate::Sync::Interval).
+pub const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);

@@ -1,0 +1,152 @@
+//! Settings of stores and topics. Settings are data; components such as the clock are arguments.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::limits::{
+    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SYNC_INTERVAL_MIN,
+};
+
+/// When an append counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// After fdatasync, shared by concurrent appends. What was acknowledged survives a crash of the
+    /// process, of the machine and a power cut.
+    #[default]
+    Always,
+    /// After the write; a sync follows within this time. What was acknowledged survives a crash of
+    /// the process; a power cut takes at most this much time's worth.
+    Interval(Duration),
+    /// After the write; the operating system writes when it likes. What was acknowledged survives a
+    /// crash of the process; a power cut takes what was not written yet, often half a minute's worth.
+    Os,
+}
+
+impl Sync {
+    /// Reads `always`, `os`, or an interval such as `250ms` or `1s`.
+    ///
+    /// # Errors
+    /// `Invalid` for any other text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let interval = |digits: &str, unit_ms: u64| {
+            let count = digits.parse::<u64>().ok()?;
+            Some(Self::Interval(Duration::from_millis(count.checked_mul(unit_ms)?)))
+        };
+        let parsed = match text {
+            "always" => Some(Self::Always),
+            "os" => Some(Self::Os),
+            _ => match text.strip_suffix("ms") {
+                Some(digits) => interval(digits, 1),
+                None => text.strip_suffix('s').and_then(|digits| interval(digits, 1000)),
+            },
+        };
+        parsed.ok_or_else(|| {
+            Error::invalid(format!("sync {text:?} is unknown: use always, os, or a time as 250ms"))
+        })
+    }
+}
+
+impl std::fmt::Display for Sync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Interval(time) => write!(f, "{}ms", time.as_millis()),
+            Self::Os => f.write_str("os"),
+        }
+    }
+}
+
+/// Settings of a topic, given when it is made and kept with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicOptions {
+    /// When an append counts as done.
+    pub sync: Sync,
+    /// Bytes at which a segment file is sealed and the next one begun.
+    pub segment_bytes: u64,
+}
+
+impl Default for TopicOptions {
+    fn default() -> Self {
+        Self { sync: Sync::default(), segment_bytes: SEGMENT_BYTES_DEFAULT }
+    }
+}
+
+impl TopicOptions {
+    /// Sets when an append counts as done.
+    #[must_use]
+    pub const fn with_sync(mut self, sync: Sync) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// Sets the bytes at which a segment file is sealed.
+    #[must_use]
+    pub const fn with_segment_bytes(mut self, segment_bytes: u64) -> Self {
+        self.segment_bytes = segment_bytes;
+        self
+    }
+
+    /// Tells whether every setting is within its bounds.
+    ///
+    /// # Errors
+    /// `Invalid` with the first that is not.
+    pub fn check(&self) -> Result<()> {
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
+            return Err(Error::invalid(format!(
+                "segments of {} bytes are not possible: use {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}",
+                self.segment_bytes
+            )));
+        }
+        match self.sync {
+            Sync::Interval(time) if time < SYNC_INTERVAL_MIN => Err(Error::invalid(format!(
+                "a sync interval of {} µs is too short: use sync always",
+                time.as_micros()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a store is opened to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// To read and write; one process at a time.
+    #[default]
+    Write,
+    /// To read only, beside any number of readers and one writer. Nothing is ever written.
+    Read,
+}
+
+/// Settings of a store, given each time it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// Whether the store is opened to be written.
+    pub access: Access,
+    /// Whether a store that is not there is made.
+    pub create: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { access: Access::Write, create: true }
+    }
+}
+
+impl StoreOptions {
+    /// Opens the store for reading only.
+    #[must_use]
+    pub const fn read_only(mut self) -> Self {
+        self.access = Access::Read;
+        self.create = false;
+        self
+    }
+
+    /// Sets whether a store that is not there is made.
+    #[must_use]
+    pub const fn with_create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+}

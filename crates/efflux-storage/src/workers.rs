@@ -1,0 +1,101 @@
+//! Threads that do what blocks: writing, syncing, indexing. They are shared by all topics.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use parking_lot::{Condvar, Mutex};
+
+/// A piece of work that may block.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads that do what blocks, started with the store and ended when it is dropped.
+///
+/// The queue is bounded by its users: a topic has at most one commit in it, a consumer one sync.
+pub(crate) struct Workers {
+    queue: Arc<Queue>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Queue {
+    jobs: Mutex<Jobs>,
+    ready: Condvar,
+}
+
+struct Jobs {
+    waiting: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Workers {
+    pub(crate) fn start(name: &str, count: usize) -> io::Result<Self> {
+        let queue = Arc::new(Queue {
+            jobs: Mutex::new(Jobs { waiting: VecDeque::new(), closed: false }),
+            ready: Condvar::new(),
+        });
+        let threads = (0..count)
+            .map(|number| {
+                let queue = Arc::clone(&queue);
+                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.run())
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Self { queue, threads })
+    }
+
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
+        self.queue.jobs.lock().waiting.push_back(Box::new(job));
+        self.queue.ready.notify_one();
+    }
+
+    /// Runs `work` on one of the threads and waits for what it returns.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.submit(move || {
+            let _ = answer.send(work());
+        });
+        answered.await.ok()
+    }
+}
+
+impl Queue {
+    fn run(&self) {
+        loop {
+            let mut jobs = self.jobs.lock();
+            let job = loop {
+                if let Some(job) = jobs.waiting.pop_front() {
+                    break job;
+                }
+                if jobs.closed {
+                    return;
+                }
+                self.ready.wait(&mut jobs);
+            };
+            drop(jobs);
+            job();
+        }
+    }
+}
+
+impl Drop for Workers {
+    /// Finishes the queue, then ends the threads.
+    fn drop(&mut self) {
+        self.queue.jobs.lock().closed = true;
+        self.queue.ready.notify_all();
+        for thread in self.threads.drain(..) {
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
