@@ -137,6 +137,12 @@ pub trait TopicLog: Send + Sync + fmt::Debug {
     /// As for [`TopicLog::read`].
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>>;
 
+    /// Reads the particles at these places, which must ascend or descend and be readable.
+    ///
+    /// # Errors
+    /// As for [`TopicLog::read`]; `NotFound` when one is not there.
+    async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>>;
+
     /// Waits until the head is past `sequence`, and returns it. Cancel-safe.
     ///
     /// # Errors
