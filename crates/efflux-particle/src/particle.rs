@@ -50,7 +50,7 @@ pub enum DecodeError {
 impl Particle {
     /// Reads the particle that `bytes` begin with and checks every byte of it against its hashes.
     ///
-    /// The particle keeps the bytes of its frame alive, and of `bytes` only those.
+    /// Nothing is copied: the particle shares the buffer behind `bytes`, which lives as long as it.
     ///
     /// # Errors
     /// [`DecodeError`]; [`FrameError::Incomplete`] when more bytes may make it a particle.
@@ -156,6 +156,9 @@ impl Particle {
     /// [`ContentError::NotBuilt`].
     pub fn content(&self, bytes_max: usize) -> Result<Bytes, ContentError> {
         match self.metadata.content_encoding() {
+            None if self.payload_slice().len() > bytes_max => {
+                Err(ContentError::TooLarge { bytes_max })
+            }
             None => Ok(self.payload()),
             Some(encoding) => ContentEncoding::decode(encoding, self.payload_slice(), bytes_max),
         }
