@@ -1,2 +1,2 @@
 //! efflux-flow
-pub use efflux_pipeline::{self as pipeline};
+pub use efflux_pipeline::{self as pipeline, particle, storage};

@@ -1,2 +1,2 @@
 //! efflux-pipeline
-pub use efflux_storage::{self as storage};
+pub use efflux_storage::{self as storage, particle};
