@@ -11,9 +11,23 @@ mod expect;
 mod verify;
 
 mod log;
+mod sequencer;
 
 mod disk;
+mod ids;
 mod workers;
+
+mod consumer;
+mod find;
+mod index;
+mod journal;
+mod table;
+
+mod local;
+mod memory;
+
+mod store;
+mod topic;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
