@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use efflux_particle::{Message, Metadata, Timestamp};
+use efflux_particle::{ContentEncoding, Message, Metadata, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ impl Field {
             Self::Id => Some(Literal::Text(metadata.id().to_string())),
             Self::DataType => text(metadata.data_type()),
             Self::ContentType => text(metadata.content_type()),
-            Self::Encoding => text(metadata.content_encoding().map(|found| found.as_str())),
+            Self::Encoding => text(metadata.content_encoding().map(ContentEncoding::as_str)),
             Self::Group => text(metadata.message_group()),
             Self::Property(name) => text(metadata.property(name)),
             Self::Timestamp => Some(Literal::Number(metadata.timestamp().nanos())),
