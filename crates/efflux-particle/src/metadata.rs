@@ -166,6 +166,16 @@ impl Metadata {
             .map(|(_, value)| value)
     }
 
+    /// The keys that this version does not know, ascending; a copy of the particle keeps them.
+    pub fn unknown_keys(&self) -> impl Iterator<Item = &str> {
+        let mut reader = Reader::new(self.fields.unknown.of(&self.bytes));
+        (0..self.fields.unknown_count).map_while(move |_| {
+            let (key, _) = reader.text().ok()?;
+            reader.skip().ok()?;
+            Some(key)
+        })
+    }
+
     pub(crate) fn unknown(&self) -> Unknown {
         // A copy, so that a message does not keep the particle's whole buffer alive for a few bytes.
         Unknown {
