@@ -18,6 +18,8 @@ struct Tool {
     name: &'static str,
     version: &'static str,
     oldest: (u32, u32, u32),
+    /// What `cargo install` is told beside name and version.
+    options: &'static [&'static str],
     /// What follows when it is missing.
     without: &'static str,
 }
@@ -26,6 +28,8 @@ const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
     version: "0.9.143",
     oldest: (0, 9, 100),
+    // Without the part that updates itself, which is most of its dependencies.
+    options: &["--no-default-features", "--features", "default-no-update"],
     without: "no test can run, and `cargo xtask ci` fails at its step test",
 };
 
@@ -33,6 +37,7 @@ const DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
     oldest: (0, 18, 0),
+    options: &[],
     without: "licences and sources cannot be checked, and `cargo xtask ci` fails at its step deny",
 };
 
@@ -40,6 +45,7 @@ const FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
     oldest: (0, 12, 0),
+    options: &[],
     without: "`cargo xtask fuzz` cannot run",
 };
 
@@ -117,10 +123,8 @@ fn tool(project: &Project, tool: &Tool) -> Result {
 
 fn installation(project: &Project, tool: &Tool) -> Command {
     let mut command = project.cargo(["install", "--locked", "--force", tool.name]);
-    command
-        .args(["--version", tool.version])
-        .arg("--root")
-        .arg(project.tools());
+    command.args(["--version", tool.version]).args(tool.options);
+    command.arg("--root").arg(project.tools());
     command.env("CARGO_TARGET_DIR", project.tools().join("build"));
     // These programs run for seconds: a quick build is worth more than a quick program.
     command.env("CARGO_PROFILE_RELEASE_LTO", "off");

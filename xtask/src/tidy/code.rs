@@ -3,7 +3,7 @@
 use super::Fault;
 use super::tree::{SourceFile, Tree};
 
-/// The folder of files that may name fjall, and the two names the one file may have.
+/// The two names that the one file that may name fjall can have.
 const FJALL_FILES: &[&str] = &[
     "crates/efflux-storage/src/table.rs",
     "crates/efflux-storage/src/table/fjall.rs",
@@ -49,23 +49,29 @@ pub(super) fn no_bare_allow(file: &SourceFile) -> Vec<Fault> {
 
 /// Time is passed in; a test that sleeps is slow, or fails on a slow machine, or both.
 pub(super) fn no_sleep_in_tests(file: &SourceFile) -> Vec<Fault> {
-    let tests_begin = match file.is_test() {
-        true => Some(0),
-        false => file.code.find("#[cfg(test)]"),
+    let tests_begin = if file.is_test() {
+        Some(0)
+    } else {
+        inline_tests(&file.code)
     };
     let Some(tests_begin) = tests_begin else {
         return Vec::new();
     };
     words(file, "sleep")
         .filter(|&offset| offset >= tests_begin && calls_or_imports_sleep(&file.code, offset))
-        .map(|offset| {
-            fault(
-                file,
-                offset,
-                "no sleep in tests: wait for what is to happen",
-            )
-        })
+        .map(|offset| fault(file, offset, "no sleep in tests: wait for an event"))
         .collect()
+}
+
+/// Where the module of tests at the foot of a file begins; `mod tests;` has a file of its own.
+fn inline_tests(code: &str) -> Option<usize> {
+    let mut places = code.match_indices("#[cfg(test)]");
+    places.find_map(|(offset, attribute)| {
+        let after = code.get(offset + attribute.len()..)?;
+        let module = after.trim_start().strip_prefix("mod ")?;
+        let end = module.find(['{', ';'])?;
+        module.get(end..)?.starts_with('{').then_some(offset)
+    })
 }
 
 /// `sleep(` as a free function, or `thread::sleep` and `time::sleep` however they are used;
@@ -225,6 +231,8 @@ mod tests {
         );
         let both = format!("{sleep}#[cfg(test)]\nmod tests {{\n{sleep}}}");
         check(no_sleep_in_tests, "crates/a/src/b.rs", &both, &[4]);
+        let declared = format!("#[cfg(test)]\nmod tests;\n{sleep}");
+        check(no_sleep_in_tests, "crates/a/src/b.rs", &declared, &[]);
         check(
             no_sleep_in_tests,
             "tests/it/main.rs",
