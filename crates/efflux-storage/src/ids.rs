@@ -23,7 +23,11 @@ impl IdSource {
         let (high, low) = Uuid::new_v4().as_u64_pair();
         #[expect(clippy::cast_possible_truncation, reason = "any 16 random bits do")]
         let salt = high as u16;
-        Self { clock, counter: AtomicU64::new(low), salt }
+        Self {
+            clock,
+            counter: AtomicU64::new(low),
+            salt,
+        }
     }
 
     pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
@@ -36,9 +40,20 @@ impl IdSource {
         let millis = u64::try_from(created.nanos() / 1_000_000).unwrap_or(0);
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         let mut random = [0; 10];
-        let bytes = self.salt.to_le_bytes().into_iter().chain(count.to_le_bytes().into_iter().rev());
-        random.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+        let bytes = self
+            .salt
+            .to_le_bytes()
+            .into_iter()
+            .chain(count.to_le_bytes().into_iter().rev());
+        random
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(place, byte)| *place = byte);
         let uuid = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-        Stamp { id: Id::from_uuid(uuid.into_bytes()), created, in_batch }
+        Stamp {
+            id: Id::from_uuid(uuid.into_bytes()),
+            created,
+            in_batch,
+        }
     }
 }

@@ -34,7 +34,10 @@ pub struct ReadLimit {
 
 impl Default for ReadLimit {
     fn default() -> Self {
-        Self { particles: READ_PARTICLES_DEFAULT, bytes: READ_BYTES_DEFAULT }
+        Self {
+            particles: READ_PARTICLES_DEFAULT,
+            bytes: READ_BYTES_DEFAULT,
+        }
     }
 }
 
@@ -42,7 +45,10 @@ impl ReadLimit {
     /// At most that many particles, and the default of bytes.
     #[must_use]
     pub fn particles(particles: usize) -> Self {
-        Self { particles, ..Self::default() }
+        Self {
+            particles,
+            ..Self::default()
+        }
     }
 
     /// The limit, brought within [`READ_PARTICLES_MAX`] and [`READ_BYTES_MAX`].
@@ -213,11 +219,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `NotFound` when there is no such topic, `Corrupt` when its bytes are damaged.
-    async fn journal(
-        &self,
-        topic: &TopicName,
-        consumer: &ConsumerName,
-    ) -> Result<Arc<dyn Journal>>;
+    async fn journal(&self, topic: &TopicName, consumer: &ConsumerName)
+    -> Result<Arc<dyn Journal>>;
 
     /// A folder for the index; none when it is to be kept in memory.
     fn index_folder(&self) -> Option<PathBuf>;

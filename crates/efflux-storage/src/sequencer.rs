@@ -32,9 +32,16 @@ pub(crate) struct Sequencer {
 #[derive(Debug)]
 pub(crate) enum Sequenced {
     /// New particles, in order, and where every message of the batch came to stand.
-    Linked { particles: Vec<Particle>, receipts: Vec<Receipt> },
+    Linked {
+        particles: Vec<Particle>,
+        receipts: Vec<Receipt>,
+    },
     /// Nothing: look-ups are needed through these sequences.
-    LookUpAgain { batch: Batch, through: Sequence, matched_through: Sequence },
+    LookUpAgain {
+        batch: Batch,
+        through: Sequence,
+        matched_through: Sequence,
+    },
 }
 
 /// What is to become of one message of a batch.
@@ -68,15 +75,27 @@ impl Sequencer {
     /// Judges a batch and links what is new in it; all or nothing.
     pub(crate) fn append(&mut self, batch: Batch) -> Result<Sequenced> {
         if let Some((through, matched_through)) = self.missing_look_ups(&batch) {
-            return Ok(Sequenced::LookUpAgain { batch, through, matched_through });
+            return Ok(Sequenced::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            });
         }
-        let Batch { drafts, expect, ids_are_new, looked_up } = batch;
+        let Batch {
+            drafts,
+            expect,
+            ids_are_new,
+            looked_up,
+        } = batch;
         let fates = if ids_are_new {
             drafts.into_iter().map(Fate::New).collect()
         } else {
             self.recognise(drafts, &looked_up)?
         };
-        let new = fates.iter().filter(|fate| matches!(fate, Fate::New(_))).count();
+        let new = fates
+            .iter()
+            .filter(|fate| matches!(fate, Fate::New(_)))
+            .count();
         if new > 0 {
             self.judge(&expect, &looked_up)?;
         }
@@ -119,7 +138,11 @@ impl Sequencer {
         let mut in_batch = std::collections::HashMap::new();
         for (at, draft) in drafts.into_iter().enumerate() {
             let id = draft.id();
-            let found = looked_up.same_id.get(at).and_then(Option::as_ref).map(Seen::of);
+            let found = looked_up
+                .same_id
+                .get(at)
+                .and_then(Option::as_ref)
+                .map(Seen::of);
             if let Some(seen) = found.or_else(|| self.window.id(&id)) {
                 fates.push(Fate::There(same_message(&id, &draft, &seen)?));
                 continue;
@@ -158,7 +181,9 @@ impl Sequencer {
                     return Ok(());
                 }
                 let tell = |place: Option<Sequence>| {
-                    place.map_or("no particle".to_owned(), |place| format!("sequence {place}"))
+                    place.map_or("no particle".to_owned(), |place| {
+                        format!("sequence {place}")
+                    })
                 };
                 Err(Error::conflict(format!(
                     "{} was expected as the last of message group {group:?}, found {}",
@@ -191,7 +216,9 @@ impl Sequencer {
             receipts.push(match fate {
                 Fate::There(receipt) => receipt,
                 Fate::Repeats(id) => {
-                    let first = particles.iter().find(|particle: &&Particle| particle.id() == id);
+                    let first = particles
+                        .iter()
+                        .find(|particle: &&Particle| particle.id() == id);
                     let first = first.map(|particle| Seen::of(particle));
                     first.map_or_else(
                         || Err(Error::invalid(format!("message {id} repeats nothing"))),
@@ -205,7 +232,11 @@ impl Sequencer {
                         .map_err(|error| Error::invalid(error.to_string()))?;
                     head = on;
                     particles.push(particle);
-                    Receipt { sequence: on.sequence, fingerprint: on.fingerprint, duplicate: false }
+                    Receipt {
+                        sequence: on.sequence,
+                        fingerprint: on.fingerprint,
+                        duplicate: false,
+                    }
                 }
             });
         }
@@ -214,7 +245,10 @@ impl Sequencer {
             self.window.add(particle);
             self.recent.add(particle.metadata(), particle.frame().len());
         }
-        Ok(Sequenced::Linked { particles, receipts })
+        Ok(Sequenced::Linked {
+            particles,
+            receipts,
+        })
     }
 }
 

@@ -98,7 +98,15 @@ impl Store {
             false => None,
         };
         let topics = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { url: url.to_owned(), backend, ids, index, topics }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                url: url.to_owned(),
+                backend,
+                ids,
+                index,
+                topics,
+            }),
+        })
     }
 
     /// The URL the store was opened with.
@@ -143,7 +151,11 @@ impl Store {
             ));
         }
         let log = self.inner.backend.create(name, &options).await?;
-        let index = self.inner.index.as_ref().map(|index| index.follow(Arc::clone(&log)));
+        let index = self
+            .inner
+            .index
+            .as_ref()
+            .map(|index| index.follow(Arc::clone(&log)));
         let state = Arc::new(TopicState::new(log, index));
         topics.insert(name.clone(), Arc::clone(&state));
         Ok(Topic::new(self.clone(), state))
@@ -160,7 +172,11 @@ impl Store {
             return Ok(Topic::new(self.clone(), Arc::clone(state)));
         }
         let log = self.inner.backend.open(name).await?;
-        let index = self.inner.index.as_ref().map(|index| index.follow(Arc::clone(&log)));
+        let index = self
+            .inner
+            .index
+            .as_ref()
+            .map(|index| index.follow(Arc::clone(&log)));
         let state = Arc::new(TopicState::new(log, index));
         topics.insert(name.clone(), Arc::clone(&state));
         Ok(Topic::new(self.clone(), state))
@@ -259,6 +275,8 @@ impl Drop for Inner {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("url", &self.inner.url).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("url", &self.inner.url)
+            .finish_non_exhaustive()
     }
 }

@@ -111,7 +111,11 @@ impl Topic {
     /// # Errors
     /// `Corrupt` when its bytes do not check, `Unavailable` when reading fails.
     pub async fn get(&self, sequence: Sequence) -> Result<Option<Particle>> {
-        let read = self.state.log.read(sequence, ReadLimit::particles(1)).await?;
+        let read = self
+            .state
+            .log
+            .read(sequence, ReadLimit::particles(1))
+            .await?;
         Ok(read.into_iter().next())
     }
 
@@ -189,6 +193,9 @@ fn refuse_data(query: &Query) -> Result<()> {
 
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Topic").field("name", self.name()).field("head", &self.head()).finish()
+        f.debug_struct("Topic")
+            .field("name", self.name())
+            .field("head", &self.head())
+            .finish()
     }
 }

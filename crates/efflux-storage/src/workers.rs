@@ -47,7 +47,9 @@ impl Workers {
         let threads = (0..count)
             .map(|number| {
                 let queue = Arc::clone(&queue);
-                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.run())
+                thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || queue.run())
             })
             .collect::<io::Result<_>>()?;
         Ok(Self { queue, threads })
@@ -126,6 +128,8 @@ impl Drop for Workers {
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("Workers")
+            .field("threads", &self.threads.len())
+            .finish_non_exhaustive()
     }
 }

@@ -9,9 +9,9 @@ use efflux_particle::{ConsumerName, Head, TopicName};
 use parking_lot::Mutex;
 
 use super::files::{
-    CONSUMERS_FOLDER, HEAD_FILE, INDEX_FOLDER, JOURNAL_SUFFIX, LOCK_FILE, STORE_FILE, TOPICS_FOLDER,
-    TopicFiles, check_store_file, read_topic_file, segment_name, topic_folder, write_store_file,
-    write_topic_file,
+    CONSUMERS_FOLDER, HEAD_FILE, INDEX_FOLDER, JOURNAL_SUFFIX, LOCK_FILE, STORE_FILE,
+    TOPICS_FOLDER, TopicFiles, check_store_file, read_topic_file, segment_name, topic_folder,
+    write_store_file, write_topic_file,
 };
 use super::head_record::{HeadRecord, Place};
 use super::log::LocalLog;
@@ -88,7 +88,9 @@ impl LocalBackend {
         for name in self.list_folder(&self.topics_folder())? {
             if name.ends_with(MAKING_SUFFIX) || name.ends_with(DELETING_SUFFIX) {
                 let path = self.topics_folder().join(&name);
-                self.disk.remove_folder(&path).map_err(|error| unwritable(&path, error))?;
+                self.disk
+                    .remove_folder(&path)
+                    .map_err(|error| unwritable(&path, error))?;
             }
         }
         Ok(())
@@ -97,14 +99,19 @@ impl LocalBackend {
     fn list_folder(&self, path: &Path) -> Result<Vec<String>> {
         match self.disk.list(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            listed => listed
-                .map_err(|error| Error::io(format!("cannot list {}", path.display()), error)),
+            listed => {
+                listed.map_err(|error| Error::io(format!("cannot list {}", path.display()), error))
+            }
         }
     }
 
     fn files(&self, topic: &TopicName) -> Arc<TopicFiles> {
         let folder = topic_folder(&self.folder, topic);
-        Arc::new(TopicFiles { disk: Arc::clone(&self.disk), folder, topic: topic.clone() })
+        Arc::new(TopicFiles {
+            disk: Arc::clone(&self.disk),
+            folder,
+            topic: topic.clone(),
+        })
     }
 
     fn open_log(&self, name: &TopicName) -> Result<Arc<dyn TopicLog>> {
@@ -130,17 +137,30 @@ impl LocalBackend {
         self.disk.create_folder(&folder.join(CONSUMERS_FOLDER))?;
         write_topic_file(&*self.disk, &folder, options)?;
         let (head, root) = Head::root(name, &self.ids.stamp(false)).map_err(io::Error::other)?;
-        let segment = self.disk.create(&folder.join(segment_name(head.sequence)))?;
+        let segment = self
+            .disk
+            .create(&folder.join(segment_name(head.sequence)))?;
         segment.write_at(root.frame(), 0)?;
         segment.sync()?;
-        let end = Place { segment: head.sequence, byte: root.frame().len() as u64 };
+        let end = Place {
+            segment: head.sequence,
+            byte: root.frame().len() as u64,
+        };
         let boot = self.disk.boot().unwrap_or_default();
-        let record = HeadRecord { counter: 1, head, end, synced: end, boot, is_clean: true };
+        let record = HeadRecord {
+            counter: 1,
+            head,
+            end,
+            synced: end,
+            boot,
+            is_clean: true,
+        };
         let head_file = self.disk.create(&folder.join(HEAD_FILE))?;
         head_file.write_at(&record.new_file(), 0)?;
         head_file.sync()?;
         self.disk.sync_folder(&folder)?;
-        self.disk.rename(&folder, &topic_folder(&self.folder, name))?;
+        self.disk
+            .rename(&folder, &topic_folder(&self.folder, name))?;
         self.disk.sync_folder(&topics)
     }
 }
@@ -152,9 +172,9 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
 fn no_store(disk: &dyn Disk, folder: &Path) -> Error {
     let shown = folder.display();
     match disk.list(folder) {
-        Ok(names) if !names.is_empty() => {
-            Error::invalid(format!("{shown} is no Efflux store: it has no file {STORE_FILE}"))
-        }
+        Ok(names) if !names.is_empty() => Error::invalid(format!(
+            "{shown} is no Efflux store: it has no file {STORE_FILE}"
+        )),
         _ => Error::not_found(format!("there is no store at {shown}")),
     }
 }
@@ -169,27 +189,39 @@ fn open_to_write(
     let is_store = disk.exists(&folder.join(STORE_FILE));
     if !is_store {
         let is_foreign = disk.list(folder).is_ok_and(|names| {
-            names.iter().any(|name| name != LOCK_FILE && name != "STORE.new")
+            names
+                .iter()
+                .any(|name| name != LOCK_FILE && name != "STORE.new")
         });
         if is_foreign || !create {
             return Err(no_store(disk, folder));
         }
-        disk.create_folder(folder).map_err(|error| unwritable(folder, error))?;
+        disk.create_folder(folder)
+            .map_err(|error| unwritable(folder, error))?;
     }
     let path = folder.join(LOCK_FILE);
     let program = std::env::current_exe().ok();
-    let program = program.as_ref().and_then(|path| path.file_name()).unwrap_or_default();
+    let program = program
+        .as_ref()
+        .and_then(|path| path.file_name())
+        .unwrap_or_default();
     let note = format!(
         "process {} ({}), since {}\n",
         std::process::id(),
         program.to_string_lossy(),
         ids.clock().now()
     );
-    let lock = disk.lock(&path, &note).map_err(|error| unwritable(&path, error))?;
+    let lock = disk
+        .lock(&path, &note)
+        .map_err(|error| unwritable(&path, error))?;
     let lock = lock.ok_or_else(|| {
         let holder = read_file(disk, &path).unwrap_or_default();
         let holder = String::from_utf8_lossy(&holder);
-        let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
+        let holder = if holder.trim().is_empty() {
+            "another process"
+        } else {
+            holder.trim()
+        };
         Error::conflict(format!(
             "the store {} is open for writing: {holder} holds it; end that process, or open the \
              store for reading",
@@ -198,10 +230,12 @@ fn open_to_write(
     })?;
     if !is_store {
         let topics = folder.join(TOPICS_FOLDER);
-        disk.create_folder(&topics).map_err(|error| unwritable(&topics, error))?;
+        disk.create_folder(&topics)
+            .map_err(|error| unwritable(&topics, error))?;
         write_store_file(disk, folder).map_err(|error| unwritable(folder, error))?;
         let above = folder.parent().unwrap_or(folder);
-        disk.sync_folder(above).map_err(|error| unwritable(above, error))?;
+        disk.sync_folder(above)
+            .map_err(|error| unwritable(above, error))?;
     }
     Ok(lock)
 }
@@ -215,7 +249,8 @@ impl Backend for LocalBackend {
         if self.disk.exists(&folder) {
             return Err(Error::conflict(format!("topic {name} exists already")));
         }
-        self.make(name, options).map_err(|error| unwritable(&folder, error))?;
+        self.make(name, options)
+            .map_err(|error| unwritable(&folder, error))?;
         self.open_log(name)
     }
 
@@ -267,7 +302,9 @@ impl Backend for LocalBackend {
     ) -> Result<Arc<dyn Journal>> {
         let folder = topic_folder(&self.folder, topic);
         read_topic_file(&*self.disk, &folder, topic)?;
-        let path = folder.join(CONSUMERS_FOLDER).join(format!("{consumer}{JOURNAL_SUFFIX}"));
+        let path = folder
+            .join(CONSUMERS_FOLDER)
+            .join(format!("{consumer}{JOURNAL_SUFFIX}"));
         let (disk, workers) = (Arc::clone(&self.disk), Arc::clone(&self.workers));
         let journal = FileJournal::open(disk, path, topic, workers, self.is_writable())?;
         Ok(Arc::new(journal))

@@ -23,7 +23,14 @@ const TELL_EVERY: u64 = 4096;
 /// Reads and checks every byte that is stored of a topic.
 pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Verified> {
     read_topic_file(&*files.disk, &files.folder, &files.topic)?;
-    let mut check = Check { files, progress, at: None, particles: 0, bytes: 0, notes: Vec::new() };
+    let mut check = Check {
+        files,
+        progress,
+        at: None,
+        particles: 0,
+        bytes: 0,
+        notes: Vec::new(),
+    };
     let record = check.read_record()?;
     let firsts = list_segments(&*files.disk, &files.folder)
         .map_err(|error| Error::io(format!("cannot list {}", files.folder.display()), error))?;
@@ -34,9 +41,20 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     check.journals()?;
     let head = check.at.ok_or_else(|| check.missing_root())?;
     let segments = firsts.len() as u64;
-    let Check { particles, bytes, notes, .. } = check;
+    let Check {
+        particles,
+        bytes,
+        notes,
+        ..
+    } = check;
     progress.tell(particles, bytes);
-    Ok(Verified { particles, bytes, segments, head, notes })
+    Ok(Verified {
+        particles,
+        bytes,
+        segments,
+        head,
+        notes,
+    })
 }
 
 struct Check<'a> {
@@ -63,12 +81,19 @@ impl Check<'_> {
         }
         let at = slots.damaged.first().copied().unwrap_or(0);
         let problem = "no copy of the HEAD record is whole".to_owned();
-        slots.newest.ok_or_else(|| self.files.damage(HEAD_FILE, at, None, problem))
+        slots
+            .newest
+            .ok_or_else(|| self.files.damage(HEAD_FILE, at, None, problem))
     }
 
     fn missing_root(&self) -> Error {
         let problem = "expected the topic's root, found nothing".to_owned();
-        self.files.damage(&segment_name(Sequence::ROOT), 0, Some(Sequence::ROOT), problem)
+        self.files.damage(
+            &segment_name(Sequence::ROOT),
+            0,
+            Some(Sequence::ROOT),
+            problem,
+        )
     }
 
     fn next(&self) -> Sequence {
@@ -77,7 +102,8 @@ impl Check<'_> {
 
     /// Whether everything that was acknowledged has been checked.
     fn is_past(&self, record: &HeadRecord) -> bool {
-        self.at.is_some_and(|head| head.sequence >= record.head.sequence)
+        self.at
+            .is_some_and(|head| head.sequence >= record.head.sequence)
     }
 
     fn segment(
@@ -89,16 +115,29 @@ impl Check<'_> {
         let name = segment_name(first);
         if first != self.next() {
             if self.is_past(record) {
-                self.notes.push(format!("{name}: left over from an unfinished recovery"));
+                self.notes
+                    .push(format!("{name}: left over from an unfinished recovery"));
                 return Ok(());
             }
-            let problem = format!("expected a segment that begins with sequence {}", self.next());
+            let problem = format!(
+                "expected a segment that begins with sequence {}",
+                self.next()
+            );
             return Err(self.files.damage(&name, 0, Some(self.next()), problem));
         }
         let file = self.files.open_segment(first)?;
-        let until = if first == record.end.segment { record.end.byte } else { u64::MAX };
+        let until = if first == record.end.segment {
+            record.end.byte
+        } else {
+            u64::MAX
+        };
         let mut offsets = Offsets::starting_at(first);
-        let end = self.walk(first, &mut Walk::from(&*file, 0).until(until), &mut offsets, record)?;
+        let end = self.walk(
+            first,
+            &mut Walk::from(&*file, 0).until(until),
+            &mut offsets,
+            record,
+        )?;
         self.check_end(&name, &*file, end, next, record)?;
         self.check_table(first, &offsets);
         Ok(())
@@ -115,7 +154,10 @@ impl Check<'_> {
         let name = segment_name(first);
         loop {
             let step = walk.step().map_err(|error| {
-                Error::io(format!("cannot read {}", self.files.path(&name).display()), error)
+                Error::io(
+                    format!("cannot read {}", self.files.path(&name).display()),
+                    error,
+                )
             })?;
             match step {
                 Step::End { at } => return Ok(at),
@@ -124,12 +166,17 @@ impl Check<'_> {
                     let problem = error.to_string();
                     return Err(self.files.damage(&name, at, Some(self.next()), problem));
                 }
-                Step::Particle { particle, start, .. } => {
+                Step::Particle {
+                    particle, start, ..
+                } => {
                     self.particle(&particle).map_err(|problem| {
                         self.files.damage(&name, start, Some(self.next()), problem)
                     })?;
                     let frame = particle.frame();
-                    offsets.push(u32::try_from(frame.len()).unwrap_or(0), crc32c::crc32c(frame));
+                    offsets.push(
+                        u32::try_from(frame.len()).unwrap_or(0),
+                        crc32c::crc32c(frame),
+                    );
                 }
             }
         }
@@ -168,7 +215,9 @@ impl Check<'_> {
             return Err(self.files.damage(name, end, Some(self.next()), problem));
         }
         if record.is_clean || next.is_some() {
-            self.notes.push(format!("{name} offset={end}: bytes behind the last particle"));
+            self.notes.push(format!(
+                "{name} offset={end}: bytes behind the last particle"
+            ));
         }
         Ok(())
     }
@@ -176,10 +225,14 @@ impl Check<'_> {
     /// Holds the table of offsets against what was found; it is derived, so damage does no harm.
     fn check_table(&mut self, first: Sequence, offsets: &Offsets) {
         let name = offsets_name(first);
-        let Ok(bytes) = read_file(&*self.files.disk, &self.files.path(&name)) else { return };
+        let Ok(bytes) = read_file(&*self.files.disk, &self.files.path(&name)) else {
+            return;
+        };
         let is_right = Offsets::decode(&bytes, first).is_some_and(|table| table.is_within(offsets));
         if !is_right {
-            self.notes.push(format!("{name}: does not fit its segment; it is derived and not used"));
+            self.notes.push(format!(
+                "{name}: does not fit its segment; it is derived and not used"
+            ));
         }
     }
 
@@ -189,19 +242,28 @@ impl Check<'_> {
         if found.sequence < record.head.sequence {
             let problem = format!("expected particles up to {}, found the end", record.head);
             let name = segment_name(record.end.segment);
-            return Err(self.files.damage(&name, record.end.byte, Some(self.next()), problem));
+            return Err(self
+                .files
+                .damage(&name, record.end.byte, Some(self.next()), problem));
         }
         if found.sequence == record.head.sequence && found.fingerprint != record.head.fingerprint {
             let problem = format!("expected the head {}, found {found}", record.head);
-            return Err(self.files.damage(HEAD_FILE, 0, Some(found.sequence), problem));
+            return Err(self
+                .files
+                .damage(HEAD_FILE, 0, Some(found.sequence), problem));
         }
         Ok(())
     }
 
     fn journals(&mut self) -> Result<()> {
         let folder = self.files.path(CONSUMERS_FOLDER);
-        let names: BTreeSet<_> =
-            self.files.disk.list(&folder).unwrap_or_default().into_iter().collect();
+        let names: BTreeSet<_> = self
+            .files
+            .disk
+            .list(&folder)
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         for name in names.iter().filter(|name| name.ends_with(JOURNAL_SUFFIX)) {
             journal::check(&*self.files.disk, &folder.join(name), &self.files.topic)?;
         }

@@ -48,7 +48,13 @@ impl TopicFiles {
         problem: String,
     ) -> Error {
         let (topic, file) = (self.topic.clone(), file.to_owned());
-        Error::corrupt(Damage { topic, file, offset, sequence, problem })
+        Error::corrupt(Damage {
+            topic,
+            file,
+            offset,
+            sequence,
+            problem,
+        })
     }
 
     pub(super) fn open_segment(&self, first: Sequence) -> Result<Arc<dyn DiskFile>> {
@@ -124,11 +130,16 @@ pub(super) fn check_store_file(disk: &dyn Disk, folder: &Path) -> Result<()> {
     let damaged = || {
         Error::new(
             crate::ErrorKind::Corrupt,
-            format!("the file {} is damaged: restore it from a copy", path.display()),
+            format!(
+                "the file {} is damaged: restore it from a copy",
+                path.display()
+            ),
         )
     };
     let text = open_sealed(&bytes).ok_or_else(damaged)?;
-    let version = text.strip_prefix("efflux store\nversion ").ok_or_else(damaged)?;
+    let version = text
+        .strip_prefix("efflux store\nversion ")
+        .ok_or_else(damaged)?;
     let version: u32 = version.trim_end().parse().map_err(|_| damaged())?;
     if version > STORE_VERSION {
         return Err(Error::invalid(format!(
@@ -150,8 +161,15 @@ pub(super) fn write_topic_file(
         Sync::Os => "os".to_owned(),
         Sync::Interval(time) => format!("interval_us {}", time.as_micros()),
     };
-    let text = format!("efflux topic\nsync {sync}\nsegment_bytes {}\n", options.segment_bytes);
-    replace_file(disk, &folder.join(TOPIC_FILE), sealed_text(&text).as_bytes())
+    let text = format!(
+        "efflux topic\nsync {sync}\nsegment_bytes {}\n",
+        options.segment_bytes
+    );
+    replace_file(
+        disk,
+        &folder.join(TOPIC_FILE),
+        sealed_text(&text).as_bytes(),
+    )
 }
 
 /// Reads a topic's options.

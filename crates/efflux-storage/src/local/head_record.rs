@@ -82,7 +82,10 @@ impl HeadRecord {
         let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let small = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let place = |at: usize| {
-            Some(Place { segment: Sequence::new(number(at)?), byte: number(at + 8)? })
+            Some(Place {
+                segment: Sequence::new(number(at)?),
+                byte: number(at + 8)?,
+            })
         };
         let checked = bytes.get(..CHECKED_BYTES)?;
         if !checked.starts_with(&MAGIC) || crc32c::crc32c(checked) != small(CHECKED_BYTES)? {
@@ -132,7 +135,11 @@ impl Slots {
             }
             match HeadRecord::decode(&bytes) {
                 Some(record) => {
-                    if slots.newest.as_ref().is_none_or(|newest| newest.counter < record.counter) {
+                    if slots
+                        .newest
+                        .as_ref()
+                        .is_none_or(|newest| newest.counter < record.counter)
+                    {
                         slots.newest = Some(record);
                     }
                 }
@@ -152,9 +159,18 @@ mod tests {
     fn a_record_reads_back_and_no_flipped_bit_does() {
         let record = HeadRecord {
             counter: 7,
-            head: Head { sequence: Sequence::new(41), fingerprint: Fingerprint::of(b"x") },
-            end: Place { segment: Sequence::new(3), byte: 999 },
-            synced: Place { segment: Sequence::new(2), byte: 77 },
+            head: Head {
+                sequence: Sequence::new(41),
+                fingerprint: Fingerprint::of(b"x"),
+            },
+            end: Place {
+                segment: Sequence::new(3),
+                byte: 999,
+            },
+            synced: Place {
+                segment: Sequence::new(2),
+                byte: 77,
+            },
             boot: [9; 16],
             is_clean: true,
         };

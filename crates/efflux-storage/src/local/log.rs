@@ -107,33 +107,56 @@ impl LocalLog {
             head: watch::Sender::new(head),
             taken: Notify::new(),
         };
-        Ok(Self { core: Arc::new(core) })
+        Ok(Self {
+            core: Arc::new(core),
+        })
     }
 }
 
 impl Core {
     fn refuse(&self, closed: &Closed) -> Error {
         let topic = &self.files.topic;
-        Error::new(closed.kind, format!("topic {topic} is closed: {}", closed.reason))
+        Error::new(
+            closed.kind,
+            format!("topic {topic} is closed: {}", closed.reason),
+        )
     }
 
     /// Links a batch into the forming group, or says why not.
     fn step(self: &Arc<Self>, batch: Batch) -> Result<Step> {
         let mut state = self.state.lock();
         if let Some(closed) = &state.closed {
-            let closed = Closed { kind: ErrorKind::Closed, ..closed.clone() };
+            let closed = Closed {
+                kind: ErrorKind::Closed,
+                ..closed.clone()
+            };
             return Err(self.refuse(&closed));
         }
         if state.forming.bytes >= PENDING_BYTES_MAX {
             return Ok(Step::Full(batch));
         }
         let (particles, receipts) = match state.sequencer.append(batch)? {
-            Sequenced::Linked { particles, receipts } => (particles, receipts),
-            Sequenced::LookUpAgain { batch, through, matched_through } => {
-                return Ok(Step::Done(Appended::LookUpAgain { batch, through, matched_through }));
+            Sequenced::Linked {
+                particles,
+                receipts,
+            } => (particles, receipts),
+            Sequenced::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            } => {
+                return Ok(Step::Done(Appended::LookUpAgain {
+                    batch,
+                    through,
+                    matched_through,
+                }));
             }
         };
-        let newest = receipts.iter().map(|receipt| receipt.sequence).max().unwrap_or_default();
+        let newest = receipts
+            .iter()
+            .map(|receipt| receipt.sequence)
+            .max()
+            .unwrap_or_default();
         if particles.is_empty() && self.head.borrow().sequence >= newest {
             return Ok(Step::Done(Appended::Placed(receipts)));
         }
@@ -179,11 +202,14 @@ impl Core {
         for done in group.waiting {
             let _ = done.send(Ok(()));
         }
-        let Sync::Interval(interval) = policy else { return };
+        let Sync::Interval(interval) = policy else {
+            return;
+        };
         let mut state = self.state.lock();
         if !std::mem::replace(&mut state.is_sync_due, true) {
             let core = Arc::clone(self);
-            self.workers.submit_after(interval, move || core.sync_interval());
+            self.workers
+                .submit_after(interval, move || core.sync_interval());
         }
     }
 
@@ -199,7 +225,10 @@ impl Core {
     /// Closes the log: what the disk holds is unknown until it is opened anew.
     fn fail(&self, error: &Error, group: Group) {
         let reason = format!("{error}; open it anew to go on");
-        let closed = Closed { reason, kind: error.kind() };
+        let closed = Closed {
+            reason,
+            kind: error.kind(),
+        };
         let forming = {
             let mut state = self.state.lock();
             state.closed.get_or_insert_with(|| closed.clone());
@@ -213,7 +242,10 @@ impl Core {
     }
 
     fn close(&self) -> Result<()> {
-        let closed = Closed { reason: "the store was closed".to_owned(), kind: ErrorKind::Closed };
+        let closed = Closed {
+            reason: "the store was closed".to_owned(),
+            kind: ErrorKind::Closed,
+        };
         let mut writer = self.writer.lock();
         let group = {
             let mut state = self.state.lock();
@@ -223,12 +255,18 @@ impl Core {
             state.closed = Some(closed.clone());
             std::mem::take(&mut state.forming)
         };
-        let finished = writer.commit(&group.particles).and_then(|()| writer.close());
+        let finished = writer
+            .commit(&group.particles)
+            .and_then(|()| writer.close());
         if let (Ok(()), Some(last)) = (&finished, group.particles.last()) {
             self.head.send_replace(Head::on(last));
         }
         for done in group.waiting {
-            let _ = done.send(if finished.is_ok() { Ok(()) } else { Err(closed.clone()) });
+            let _ = done.send(if finished.is_ok() {
+                Ok(())
+            } else {
+                Err(closed.clone())
+            });
         }
         finished
     }
@@ -260,7 +298,9 @@ impl TopicLog for LocalLog {
                     return match is_done.await {
                         Ok(Ok(())) => Ok(Appended::Placed(receipts)),
                         Ok(Err(closed)) => Err(self.core.refuse(&closed).with_may_have_applied()),
-                        Err(_) => Err(Error::closed("the store was closed").with_may_have_applied()),
+                        Err(_) => {
+                            Err(Error::closed("the store was closed").with_may_have_applied())
+                        }
                     };
                 }
             }
@@ -272,17 +312,22 @@ impl TopicLog for LocalLog {
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
-        self.core.segments.read_back(from, self.head().sequence, limit)
+        self.core
+            .segments
+            .read_back(from, self.head().sequence, limit)
     }
 
     async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
-        self.core.segments.read_each(sequences, self.head().sequence)
+        self.core
+            .segments
+            .read_each(sequences, self.head().sequence)
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
         let mut head = self.core.head.subscribe();
         let past = head.wait_for(|head| head.sequence > sequence).await;
-        past.map(|head| *head).map_err(|_| Error::closed("the store was closed"))
+        past.map(|head| *head)
+            .map_err(|_| Error::closed("the store was closed"))
     }
 
     fn indexed_through(&self, sequence: Sequence) {
@@ -291,7 +336,11 @@ impl TopicLog for LocalLog {
 
     async fn verify(&self, progress: Progress) -> Result<Verified> {
         let files = Arc::clone(&self.core.files);
-        let checked = self.core.workers.run(move || check::check(&files, &progress)).await;
+        let checked = self
+            .core
+            .workers
+            .run(move || check::check(&files, &progress))
+            .await;
         checked.unwrap_or_else(|| Err(Error::closed("the store was closed")))
     }
 

@@ -44,7 +44,11 @@ pub(super) struct Offsets {
 
 impl Offsets {
     pub(super) const fn starting_at(first: Sequence) -> Self {
-        Self { first, entries: Vec::new(), end: 0 }
+        Self {
+            first,
+            entries: Vec::new(),
+            end: 0,
+        }
     }
 
     /// The sequence that comes after the last known frame.
@@ -62,7 +66,10 @@ impl Offsets {
     }
 
     pub(super) fn push(&mut self, frame_bytes: u32, crc: u32) {
-        self.entries.push(Entry { start: self.end, crc });
+        self.entries.push(Entry {
+            start: self.end,
+            crc,
+        });
         self.end = self.end.saturating_add(frame_bytes);
     }
 
@@ -73,7 +80,11 @@ impl Offsets {
         let at = usize::try_from(sequence.past(self.first)).ok()?;
         let entry = self.entries.get(at)?;
         let end = self.entries.get(at + 1).map_or(self.end, |next| next.start);
-        Some(Extent { start: entry.start, end, crc: entry.crc })
+        Some(Extent {
+            start: entry.start,
+            end,
+            crc: entry.crc,
+        })
     }
 
     /// Whether `whole` begins with the same frames.
@@ -118,8 +129,15 @@ impl Offsets {
                 crc: u32::from_le_bytes(crc.try_into().ok()?),
             })
         };
-        let entries = entries.chunks_exact(ENTRY_BYTES).map(entry).collect::<Option<_>>()?;
-        Some(Self { first, entries, end: small(20)? })
+        let entries = entries
+            .chunks_exact(ENTRY_BYTES)
+            .map(entry)
+            .collect::<Option<_>>()?;
+        Some(Self {
+            first,
+            entries,
+            end: small(20)?,
+        })
     }
 }
 
@@ -141,8 +159,22 @@ mod tests {
             flipped[at / 8] ^= 1 << (at % 8);
             assert_eq!(Offsets::decode(&flipped, first), None, "bit {at}");
         }
-        assert_eq!(offsets.extent(first), Some(Extent { start: 0, end: 100, crc: 1 }));
-        assert_eq!(offsets.extent(first.next()), Some(Extent { start: 100, end: 154, crc: 2 }));
+        assert_eq!(
+            offsets.extent(first),
+            Some(Extent {
+                start: 0,
+                end: 100,
+                crc: 1
+            })
+        );
+        assert_eq!(
+            offsets.extent(first.next()),
+            Some(Extent {
+                start: 100,
+                end: 154,
+                crc: 2
+            })
+        );
         assert_eq!(offsets.extent(offsets.next()), None);
     }
 }

@@ -42,7 +42,9 @@ impl ReaderLog {
         let head_file = files.disk.open(&path).map_err(unreadable)?;
         let slots = Slots::read(&*head_file).map_err(unreadable)?;
         let problem = "no copy of the HEAD record is whole".to_owned();
-        let record = slots.newest.ok_or_else(|| files.damage(HEAD_FILE, 0, None, problem))?;
+        let record = slots
+            .newest
+            .ok_or_else(|| files.damage(HEAD_FILE, 0, None, problem))?;
         let segments = Segments::new(Arc::clone(&files), &[], tables);
         let log = Self {
             files,
@@ -58,14 +60,21 @@ impl ReaderLog {
 
     fn list_segments(&self) -> Result<()> {
         let firsts = list_segments(&*self.files.disk, &self.files.folder);
-        let unlisted = |error| Error::io(format!("cannot list {}", self.files.folder.display()), error);
+        let unlisted = |error| {
+            Error::io(
+                format!("cannot list {}", self.files.folder.display()),
+                error,
+            )
+        };
         self.segments.extend(&firsts.map_err(unlisted)?);
         Ok(())
     }
 
     /// Looks where the writing process stands. What cannot be read now is read the next time.
     fn refresh(&self) -> Result<Head> {
-        let found = Slots::read(&*self.head_file).ok().and_then(|slots| slots.newest);
+        let found = Slots::read(&*self.head_file)
+            .ok()
+            .and_then(|slots| slots.newest);
         let mut head = self.head.lock();
         if let Some(record) = found
             && record.head.sequence > head.sequence
@@ -88,7 +97,10 @@ impl TopicLog for ReaderLog {
     }
 
     async fn append(&self, _batch: Batch) -> Result<Appended> {
-        Err(Error::invalid(format!("topic {} was opened for reading only", self.files.topic)))
+        Err(Error::invalid(format!(
+            "topic {} was opened for reading only",
+            self.files.topic
+        )))
     }
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
@@ -109,7 +121,9 @@ impl TopicLog for ReaderLog {
             if head.sequence > sequence {
                 return Ok(head);
             }
-            self.clock.sleep_until(self.clock.now().plus(HEAD_POLL)).await;
+            self.clock
+                .sleep_until(self.clock.now().plus(HEAD_POLL))
+                .await;
         }
     }
 
@@ -117,7 +131,10 @@ impl TopicLog for ReaderLog {
 
     async fn verify(&self, progress: Progress) -> Result<Verified> {
         let files = Arc::clone(&self.files);
-        let checked = self.workers.run(move || check::check(&files, &progress)).await;
+        let checked = self
+            .workers
+            .run(move || check::check(&files, &progress))
+            .await;
         checked.unwrap_or_else(|| Err(Error::closed("the store was closed")))
     }
 

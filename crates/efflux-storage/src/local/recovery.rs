@@ -44,10 +44,18 @@ pub(super) fn recover(files: &TopicFiles) -> Result<Recovered> {
     recovery.remove_overlapping(&record)?;
     if record.is_clean && recovery.is_untouched(&record)? {
         recovery.check_end(&record)?;
-        return Ok(Recovered { record, firsts: recovery.firsts, head_file });
+        return Ok(Recovered {
+            record,
+            firsts: recovery.firsts,
+            head_file,
+        });
     }
     let record = recovery.settle(record, &*head_file)?;
-    Ok(Recovered { record, firsts: recovery.firsts, head_file })
+    Ok(Recovered {
+        record,
+        firsts: recovery.firsts,
+        head_file,
+    })
 }
 
 fn remove_unfinished(files: &TopicFiles) -> io::Result<()> {
@@ -66,7 +74,13 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     fn io(&self, error: io::Error) -> Error {
-        Error::io(format!("topic {}: cannot read or repair its files", self.files.topic), error)
+        Error::io(
+            format!(
+                "topic {}: cannot read or repair its files",
+                self.files.topic
+            ),
+            error,
+        )
     }
 
     /// The record to start from: the newest, or one made from the last segment when the file HEAD
@@ -93,7 +107,9 @@ impl Recovery<'_> {
             let mut found = None;
             loop {
                 match walk.step().map_err(|error| self.io(error))? {
-                    Step::Particle { particle, end, .. } => found = Some((Head::on(&particle), end)),
+                    Step::Particle { particle, end, .. } => {
+                        found = Some((Head::on(&particle), end))
+                    }
                     Step::End { .. } => break,
                     Step::Broken { at, error } => {
                         return Err(self.damage(*first, at, None, error.to_string()));
@@ -104,8 +120,14 @@ impl Recovery<'_> {
                 return Ok(HeadRecord {
                     counter: 0,
                     head,
-                    end: Place { segment: *first, byte },
-                    synced: Place { segment: *first, byte: 0 },
+                    end: Place {
+                        segment: *first,
+                        byte,
+                    },
+                    synced: Place {
+                        segment: *first,
+                        byte: 0,
+                    },
                     boot: [0; 16],
                     is_clean: false,
                 });
@@ -122,15 +144,15 @@ impl Recovery<'_> {
         sequence: Option<Sequence>,
         problem: String,
     ) -> Error {
-        self.files.damage(&segment_name(segment), at, sequence, problem)
+        self.files
+            .damage(&segment_name(segment), at, sequence, problem)
     }
 
     /// Removes copies that an earlier recovery began and did not finish: the record still points to
     /// the file that they were made from.
     fn remove_overlapping(&mut self, record: &HeadRecord) -> Result<()> {
-        let overlaps = |first: &Sequence| {
-            *first > record.end.segment && *first <= record.head.sequence
-        };
+        let overlaps =
+            |first: &Sequence| *first > record.end.segment && *first <= record.head.sequence;
         for first in self.firsts.iter().filter(|first| overlaps(first)) {
             let removed = self.files.remove_if_there(&segment_name(*first));
             removed.map_err(|error| self.io(error))?;
@@ -162,16 +184,24 @@ impl Recovery<'_> {
                 self.damage(segment, end, Some(expected.sequence), problem)
             })?;
             if Head::on(&particle) != expected {
-                let problem = format!("expected the particle {expected}, found {}", Head::on(&particle));
+                let problem = format!(
+                    "expected the particle {expected}, found {}",
+                    Head::on(&particle)
+                );
                 return Err(self.damage(segment, start, Some(expected.sequence), problem));
             }
             let metadata = particle.metadata();
-            let before = metadata.linked_fingerprint().zip(particle.sequence().previous());
+            let before = metadata
+                .linked_fingerprint()
+                .zip(particle.sequence().previous());
             let is_first = metadata.batch_remaining() != remaining || start == 0;
             let Some((fingerprint, sequence)) = before.filter(|_| !is_first) else {
                 return Ok(());
             };
-            expected = Head { sequence, fingerprint };
+            expected = Head {
+                sequence,
+                fingerprint,
+            };
             (end, remaining) = (start, remaining + 1);
         }
     }
@@ -183,11 +213,18 @@ impl Recovery<'_> {
             Err(error) => self.start_at_synced(&record).ok_or(error)?,
         };
         let (head, end) = self.walk_to_end(start.head, start.end)?;
-        let beyond: Vec<_> =
-            self.firsts.iter().copied().filter(|first| *first > end.segment).collect();
+        let beyond: Vec<_> = self
+            .firsts
+            .iter()
+            .copied()
+            .filter(|first| *first > end.segment)
+            .collect();
         if let Some(later) = beyond.iter().find(|first| **first > head.sequence.next()) {
             // A segment is only begun when the one before it is whole and synced.
-            let problem = format!("expected more particles, up to segment {}", segment_name(*later));
+            let problem = format!(
+                "expected more particles, up to segment {}",
+                segment_name(*later)
+            );
             return Err(self.damage(end.segment, end.byte, Some(head.sequence.next()), problem));
         }
         self.firsts.retain(|first| *first <= end.segment);
@@ -202,7 +239,10 @@ impl Recovery<'_> {
         let copied = end != record.synced;
         if copied {
             let (first, bytes) = self.copy_unsynced(record.synced, end)?;
-            settled.end = Place { segment: first, byte: bytes };
+            settled.end = Place {
+                segment: first,
+                byte: bytes,
+            };
             settled.synced = settled.end;
         }
         // Both slots, so that neither points to what is cut or removed below.
@@ -212,7 +252,8 @@ impl Recovery<'_> {
         }
         head_file.sync().map_err(|error| self.io(error))?;
         let cut = if copied { record.synced } else { end };
-        self.remove_cut(&settled, cut, &beyond).map_err(|error| self.io(error))?;
+        self.remove_cut(&settled, cut, &beyond)
+            .map_err(|error| self.io(error))?;
         if self.firsts.last() != Some(&settled.end.segment) {
             self.firsts.push(settled.end.segment);
         }
@@ -221,14 +262,22 @@ impl Recovery<'_> {
 
     /// Where to start instead, when what was written but not synced is gone after a power cut.
     fn start_at_synced(&self, record: &HeadRecord) -> Option<HeadRecord> {
-        let is_same_boot = self.files.disk.boot().is_none_or(|boot| boot == record.boot);
+        let is_same_boot = self
+            .files
+            .disk
+            .boot()
+            .is_none_or(|boot| boot == record.boot);
         if is_same_boot || record.synced == record.end {
             return None;
         }
         let synced = record.synced;
         let file = self.files.open_segment(synced.segment).ok()?;
         let (particle, _) = particle_before(&*file, synced.byte).ok()?.ok()?;
-        Some(HeadRecord { head: Head::on(&particle), end: synced, ..record.clone() })
+        Some(HeadRecord {
+            head: Head::on(&particle),
+            end: synced,
+            ..record.clone()
+        })
     }
 
     /// Follows the chain from a known place to its end: the last whole batch.
@@ -239,8 +288,17 @@ impl Recovery<'_> {
             let mut walk = Walk::from(&*file, end.byte);
             loop {
                 let step = walk.step().map_err(|error| self.io(error))?;
-                let Step::Particle { particle, end: byte, .. } = step else { break };
-                let Ok(next) = head.check_link(&particle) else { break };
+                let Step::Particle {
+                    particle,
+                    end: byte,
+                    ..
+                } = step
+                else {
+                    break;
+                };
+                let Ok(next) = head.check_link(&particle) else {
+                    break;
+                };
                 head = next;
                 end.byte = byte;
                 if particle.metadata().batch_remaining() == 0 {
@@ -249,7 +307,10 @@ impl Recovery<'_> {
             }
             match self.firsts.iter().find(|first| **first > end.segment) {
                 Some(next) if *next == head.sequence.next() => {
-                    end = Place { segment: *next, byte: 0 };
+                    end = Place {
+                        segment: *next,
+                        byte: 0,
+                    };
                 }
                 _ => return Ok(whole),
             }
@@ -265,12 +326,25 @@ impl Recovery<'_> {
             let target = self.files.disk.create(&beside)?;
             let mut written = 0;
             for segment in self.firsts.iter().filter(|first| **first >= synced.segment) {
-                let source = self.files.disk.open(&self.files.path(&segment_name(*segment)))?;
-                let from = if *segment == synced.segment { synced.byte } else { 0 };
-                let until = if *segment == end.segment { end.byte } else { source.len()? };
+                let source = self
+                    .files
+                    .disk
+                    .open(&self.files.path(&segment_name(*segment)))?;
+                let from = if *segment == synced.segment {
+                    synced.byte
+                } else {
+                    0
+                };
+                let until = if *segment == end.segment {
+                    end.byte
+                } else {
+                    source.len()?
+                };
                 let mut at = from;
                 while at < until {
-                    let count = usize::try_from(until - at).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+                    let count = usize::try_from(until - at)
+                        .unwrap_or(COPY_BYTES)
+                        .min(COPY_BYTES);
                     target.write_at(&read_exact_at(&*source, at, count)?, written)?;
                     at += count as u64;
                     written += count as u64;
@@ -297,7 +371,12 @@ impl Recovery<'_> {
                     return Err(self.damage(place.segment, at, None, error.to_string()));
                 }
                 Step::End { at } => match self.firsts.iter().find(|f| **f > place.segment) {
-                    Some(next) => place = Place { segment: *next, byte: 0 },
+                    Some(next) => {
+                        place = Place {
+                            segment: *next,
+                            byte: 0,
+                        }
+                    }
                     None => {
                         let problem = "expected a particle, found the end".to_owned();
                         return Err(self.damage(place.segment, at, None, problem));
@@ -328,7 +407,10 @@ impl Recovery<'_> {
         }
         self.firsts.retain(|first| !copied_from.contains(first));
         if cut.segment != settled.end.segment || cut == settled.end {
-            let file = self.files.disk.create(&self.files.path(&segment_name(cut.segment)))?;
+            let file = self
+                .files
+                .disk
+                .create(&self.files.path(&segment_name(cut.segment)))?;
             if file.len()? != cut.byte {
                 self.files.remove_if_there(&offsets_name(cut.segment))?;
                 file.set_len(cut.byte)?;

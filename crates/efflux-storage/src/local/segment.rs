@@ -30,7 +30,12 @@ pub(super) struct Segment {
 impl Segment {
     /// A segment of which nothing is known yet.
     pub(super) fn new(files: Arc<TopicFiles>, first: Sequence) -> Self {
-        Self { files, first, file: Mutex::new(None), offsets: RwLock::new(None) }
+        Self {
+            files,
+            first,
+            file: Mutex::new(None),
+            offsets: RwLock::new(None),
+        }
     }
 
     /// A segment that was just made: it holds nothing.
@@ -53,7 +58,11 @@ impl Segment {
             return Ok(Arc::clone(file));
         }
         let path = self.files.path(&segment_name(self.first));
-        let opened = self.files.disk.open(&path).map_err(|error| self.unreadable(error))?;
+        let opened = self
+            .files
+            .disk
+            .open(&path)
+            .map_err(|error| self.unreadable(error))?;
         *file = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -66,14 +75,23 @@ impl Segment {
     /// Adds frames that were appended at byte `start`: their lengths and checksums.
     pub(super) fn add(&self, start: u64, frames: &[(u32, u32)]) {
         let mut offsets = self.offsets.write();
-        if let Some(offsets) = offsets.as_mut().filter(|known| u64::from(known.end()) == start) {
-            frames.iter().for_each(|(bytes, crc)| offsets.push(*bytes, *crc));
+        if let Some(offsets) = offsets
+            .as_mut()
+            .filter(|known| u64::from(known.end()) == start)
+        {
+            frames
+                .iter()
+                .for_each(|(bytes, crc)| offsets.push(*bytes, *crc));
         }
     }
 
     /// The table of a sealed segment as its file's bytes, when every checksum is known.
     pub(super) fn table(&self) -> Option<Vec<u8>> {
-        self.offsets.read().as_ref().filter(|offsets| offsets.is_checked()).map(Offsets::encode)
+        self.offsets
+            .read()
+            .as_ref()
+            .filter(|offsets| offsets.is_checked())
+            .map(Offsets::encode)
     }
 
     /// Bytes of memory that the table of offsets takes.
@@ -89,7 +107,10 @@ impl Segment {
 
     /// Whether offsets are known through `last`.
     pub(super) fn knows(&self, last: Sequence) -> bool {
-        self.offsets.read().as_ref().is_some_and(|offsets| offsets.next() > last)
+        self.offsets
+            .read()
+            .as_ref()
+            .is_some_and(|offsets| offsets.next() > last)
     }
 
     /// Makes the offsets known through `last`, which must be readable.
@@ -118,7 +139,9 @@ impl Segment {
     fn walk(&self, file: &dyn DiskFile, known: &mut Offsets, last: Sequence) -> Result<()> {
         let start = u64::from(known.end());
         let mut buffer = vec![0; WALK_BYTES];
-        let read = file.read_at(&mut buffer, start).map_err(|error| self.unreadable(error))?;
+        let read = file
+            .read_at(&mut buffer, start)
+            .map_err(|error| self.unreadable(error))?;
         let mut at = 0;
         while known.next() <= last {
             let rest = buffer.get(at..read).unwrap_or_default();
@@ -149,14 +172,18 @@ impl Segment {
     ) -> Result<Vec<Particle>> {
         let (extents, start) = {
             let offsets = self.offsets.read();
-            let Some(offsets) = &*offsets else { return Ok(Vec::new()) };
+            let Some(offsets) = &*offsets else {
+                return Ok(Vec::new());
+            };
             let mut extents = Vec::new();
             let mut next = from;
             while next <= last
                 && extents.len() < limit.particles
                 && let Some(extent) = offsets.extent(next)
             {
-                let start = extents.first().map_or(extent.start, |first: &Extent| first.start);
+                let start = extents
+                    .first()
+                    .map_or(extent.start, |first: &Extent| first.start);
                 if !extents.is_empty() && (extent.end - start) as usize > limit.bytes {
                     break;
                 }
@@ -174,8 +201,12 @@ impl Segment {
         let mut first = from;
         {
             let offsets = self.offsets.read();
-            let Some(offsets) = &*offsets else { return Ok(Vec::new()) };
-            let Some(newest) = offsets.extent(from) else { return Ok(Vec::new()) };
+            let Some(offsets) = &*offsets else {
+                return Ok(Vec::new());
+            };
+            let Some(newest) = offsets.extent(from) else {
+                return Ok(Vec::new());
+            };
             while from.past(first) + 1 < limit.particles as u64
                 && let Some(before) = first.previous()
                 && let Some(extent) = offsets.extent(before)
@@ -184,7 +215,10 @@ impl Segment {
                 first = before;
             }
         }
-        let whole = ReadLimit { particles: limit.particles, bytes: usize::MAX };
+        let whole = ReadLimit {
+            particles: limit.particles,
+            bytes: usize::MAX,
+        };
         let mut particles = self.read(first, from, whole)?;
         particles.reverse();
         Ok(particles)
@@ -196,14 +230,17 @@ impl Segment {
         start: u32,
         extents: &[Extent],
     ) -> Result<Vec<Particle>> {
-        let Some(last) = extents.last() else { return Ok(Vec::new()) };
+        let Some(last) = extents.last() else {
+            return Ok(Vec::new());
+        };
         let file = self.file()?;
         let count = (last.end - start) as usize;
         let bytes = read_exact_at(&*file, u64::from(start), count).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 let problem = "the file ends before this particle does".to_owned();
                 let name = segment_name(self.first);
-                self.files.damage(&name, u64::from(start), Some(from), problem)
+                self.files
+                    .damage(&name, u64::from(start), Some(from), problem)
             } else {
                 self.unreadable(error)
             }
@@ -223,7 +260,8 @@ impl Segment {
     fn check(&self, sequence: Sequence, extent: &Extent, frame: &Bytes) -> Result<Particle> {
         let damage = |problem: String| {
             let name = segment_name(self.first);
-            self.files.damage(&name, u64::from(extent.start), Some(sequence), problem)
+            self.files
+                .damage(&name, u64::from(extent.start), Some(sequence), problem)
         };
         let is_checked = extent.crc != 0 && crc32c::crc32c(frame) == extent.crc;
         let read = if is_checked {
@@ -234,7 +272,9 @@ impl Segment {
         let particle = read.map_err(|error| damage(error.to_string()))?;
         if particle.frame().len() != frame.len() {
             let (expected, found) = (frame.len(), particle.frame().len());
-            return Err(damage(format!("expected a frame of {expected} bytes, found {found}")));
+            return Err(damage(format!(
+                "expected a frame of {expected} bytes, found {found}"
+            )));
         }
         if particle.sequence() != sequence {
             return Err(damage(format!(

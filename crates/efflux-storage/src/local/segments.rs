@@ -51,9 +51,15 @@ impl Tables {
 
 impl Segments {
     pub(super) fn new(files: Arc<TopicFiles>, firsts: &[Sequence], tables: Arc<Tables>) -> Self {
-        let list = firsts.iter().map(|first| Arc::new(Segment::new(Arc::clone(&files), *first)));
+        let list = firsts
+            .iter()
+            .map(|first| Arc::new(Segment::new(Arc::clone(&files), *first)));
         let list = RwLock::new(list.collect());
-        Self { files, list, tables }
+        Self {
+            files,
+            list,
+            tables,
+        }
     }
 
     pub(super) fn last(&self) -> Option<Arc<Segment>> {
@@ -93,7 +99,11 @@ impl Segments {
             )));
         };
         let next = list.get(after).and_then(|next| next.first().previous());
-        Ok((Arc::clone(found), next.map_or(head, |last| last.min(head)), next.is_some()))
+        Ok((
+            Arc::clone(found),
+            next.map_or(head, |last| last.min(head)),
+            next.is_some(),
+        ))
     }
 
     fn learn(&self, segment: &Arc<Segment>, last: Sequence, is_sealed: bool) -> Result<()> {
@@ -149,12 +159,19 @@ impl Segments {
     }
 
     /// Reads the particles at these places.
-    pub(super) fn read_each(&self, sequences: &[Sequence], head: Sequence) -> Result<Vec<Particle>> {
+    pub(super) fn read_each(
+        &self,
+        sequences: &[Sequence],
+        head: Sequence,
+    ) -> Result<Vec<Particle>> {
         let mut particles = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             let read = self.read(*sequence, head, ReadLimit::particles(1))?;
             let missing = || {
-                Error::not_found(format!("topic {} has no sequence {sequence}", self.files.topic))
+                Error::not_found(format!(
+                    "topic {} has no sequence {sequence}",
+                    self.files.topic
+                ))
             };
             particles.push(read.into_iter().next().ok_or_else(missing)?);
         }

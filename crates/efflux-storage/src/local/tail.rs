@@ -26,7 +26,11 @@ pub(super) struct Walk<'a> {
 #[derive(Debug)]
 pub(super) enum Step {
     /// A particle whose bytes check, and where it begins and ends.
-    Particle { particle: Particle, start: u64, end: u64 },
+    Particle {
+        particle: Particle,
+        start: u64,
+        end: u64,
+    },
     /// Nothing: the end of the file, or zeros that were written ahead.
     End { at: u64 },
     /// Bytes that are no particle.
@@ -35,7 +39,12 @@ pub(super) enum Step {
 
 impl<'a> Walk<'a> {
     pub(super) const fn from(file: &'a dyn DiskFile, at: u64) -> Self {
-        Self { file, at, until: u64::MAX, chunk: Bytes::new() }
+        Self {
+            file,
+            at,
+            until: u64::MAX,
+            chunk: Bytes::new(),
+        }
     }
 
     /// Does not look at bytes from `until` on.
@@ -68,7 +77,10 @@ impl<'a> Walk<'a> {
     pub(super) fn step(&mut self) -> io::Result<Step> {
         let start = self.at;
         self.fill(SIZES_BYTES)?;
-        let sizes = self.chunk.get(..SIZES_BYTES.min(self.chunk.len())).unwrap_or_default();
+        let sizes = self
+            .chunk
+            .get(..SIZES_BYTES.min(self.chunk.len()))
+            .unwrap_or_default();
         if sizes.iter().all(|byte| *byte == 0) {
             return Ok(Step::End { at: start });
         }
@@ -83,7 +95,11 @@ impl<'a> Walk<'a> {
                 let bytes = particle.frame().len();
                 self.chunk = self.chunk.slice(bytes..);
                 self.at += bytes as u64;
-                Ok(Step::Particle { particle, start, end: self.at })
+                Ok(Step::Particle {
+                    particle,
+                    start,
+                    end: self.at,
+                })
             }
             Err(error) => broken(error),
         }
@@ -99,7 +115,9 @@ pub(super) fn particle_before(
         let present = usize::try_from(end).unwrap_or(usize::MAX);
         Ok(Err(FrameError::Incomplete { present, needed }.into()))
     };
-    let Some(suffix_at) = end.checked_sub(SUFFIX_BYTES) else { return incomplete(8) };
+    let Some(suffix_at) = end.checked_sub(SUFFIX_BYTES) else {
+        return incomplete(8);
+    };
     let suffix = match read_exact_at(file, suffix_at, 8) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return incomplete(8),
         read => read?,
@@ -108,10 +126,18 @@ pub(super) fn particle_before(
         Ok(bytes) => bytes,
         Err(error) => return Ok(Err(error.into())),
     };
-    let Some(start) = end.checked_sub(bytes as u64) else { return incomplete(bytes) };
+    let Some(start) = end.checked_sub(bytes as u64) else {
+        return incomplete(bytes);
+    };
     let frame = Bytes::from(read_exact_at(file, start, bytes)?);
-    Ok(Particle::decode(&frame).and_then(|particle| match particle.frame().len() {
-        length if length == bytes => Ok((particle, start)),
-        length => Err(FrameError::SizesDiffer { front: length, back: bytes }.into()),
-    }))
+    Ok(
+        Particle::decode(&frame).and_then(|particle| match particle.frame().len() {
+            length if length == bytes => Ok((particle, start)),
+            length => Err(FrameError::SizesDiffer {
+                front: length,
+                back: bytes,
+            }
+            .into()),
+        }),
+    )
 }

@@ -46,7 +46,9 @@ impl Writer {
         options: TopicOptions,
         recovered: Recovered,
     ) -> Result<Self> {
-        let Recovered { record, head_file, .. } = recovered;
+        let Recovered {
+            record, head_file, ..
+        } = recovered;
         let path = files.path(&segment_name(record.end.segment));
         let open = |error| Error::io(format!("cannot open {}", path.display()), error);
         let file = files.disk.create(&path).map_err(open)?;
@@ -88,13 +90,18 @@ impl Writer {
         for batch in particles.chunk_by(|one, _| one.metadata().batch_remaining() > 0) {
             let bytes: usize = batch.iter().map(|particle| particle.frame().len()).sum();
             let end = self.record.end.byte + (self.buffer.len() + bytes) as u64;
-            if end > self.options.segment_bytes && self.record.end.byte + self.buffer.len() as u64 > 0 {
+            if end > self.options.segment_bytes
+                && self.record.end.byte + self.buffer.len() as u64 > 0
+            {
                 self.flush(head)?;
                 self.begin_segment(batch)?;
             }
             for particle in batch {
                 let frame = particle.frame();
-                self.frames.push((u32::try_from(frame.len()).unwrap_or(0), crc32c::crc32c(frame)));
+                self.frames.push((
+                    u32::try_from(frame.len()).unwrap_or(0),
+                    crc32c::crc32c(frame),
+                ));
                 self.buffer.extend_from_slice(frame);
                 head = Some(Head::on(particle));
             }
@@ -104,7 +111,9 @@ impl Writer {
 
     /// Writes what is buffered, up to and including the particle at `head`.
     fn flush(&mut self, head: Option<Head>) -> io::Result<()> {
-        let Some(head) = head.filter(|_| !self.buffer.is_empty()) else { return Ok(()) };
+        let Some(head) = head.filter(|_| !self.buffer.is_empty()) else {
+            return Ok(());
+        };
         let start = self.record.end.byte;
         let end = start + self.buffer.len() as u64;
         let is_synced = self.options.sync == Sync::Always;
@@ -143,7 +152,9 @@ impl Writer {
 
     /// Seals the last segment and begins the next, which `batch` will be the first in.
     fn begin_segment(&mut self, batch: &[Particle]) -> io::Result<()> {
-        let Some(first) = batch.first().map(Particle::sequence) else { return Ok(()) };
+        let Some(first) = batch.first().map(Particle::sequence) else {
+            return Ok(());
+        };
         self.seal_file()?;
         let path = self.files.path(&segment_name(first));
         self.file = self.files.disk.create(&path)?;
@@ -152,7 +163,10 @@ impl Writer {
         self.files.disk.sync_folder(&self.files.folder)?;
         let files = Arc::clone(&self.files);
         self.segment = Arc::new(Segment::empty(files, first, Arc::clone(&self.file)));
-        self.record.end = Place { segment: first, byte: 0 };
+        self.record.end = Place {
+            segment: first,
+            byte: 0,
+        };
         self.record.synced = self.record.end;
         self.ahead = 0;
         if let Some(sealed) = self.segments.push(Arc::clone(&self.segment)) {
@@ -213,7 +227,9 @@ impl Writer {
 fn write_table(files: &TopicFiles, segment: &Segment) {
     let Some(table) = segment.table() else { return };
     let write = || -> io::Result<()> {
-        let file = files.disk.create(&files.path(&offsets_name(segment.first())))?;
+        let file = files
+            .disk
+            .create(&files.path(&offsets_name(segment.first())))?;
         file.set_len(0)?;
         file.write_at(&table, 0)
     };
@@ -222,6 +238,8 @@ fn write_table(files: &TopicFiles, segment: &Segment) {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("record", &self.record).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("record", &self.record)
+            .finish_non_exhaustive()
     }
 }

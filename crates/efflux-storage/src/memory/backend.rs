@@ -31,11 +31,18 @@ struct Shelf {
 
 impl MemoryBackend {
     pub(crate) fn new(ids: Arc<IdSource>) -> Self {
-        Self { ids, topics: Mutex::default() }
+        Self {
+            ids,
+            topics: Mutex::default(),
+        }
     }
 
     fn with<T>(&self, name: &TopicName, read: impl FnOnce(&mut Shelf) -> T) -> Result<T> {
-        self.topics.lock().get_mut(name).map(read).ok_or_else(|| no_topic(name))
+        self.topics
+            .lock()
+            .get_mut(name)
+            .map(read)
+            .ok_or_else(|| no_topic(name))
     }
 }
 
@@ -52,7 +59,11 @@ impl Backend for MemoryBackend {
             return Err(Error::conflict(format!("topic {name} exists already")));
         }
         let log = Arc::new(MemoryLog::create(name, &self.ids.stamp(false))?);
-        let shelf = Shelf { options: options.clone(), log: Arc::clone(&log), journals: BTreeMap::new() };
+        let shelf = Shelf {
+            options: options.clone(),
+            log: Arc::clone(&log),
+            journals: BTreeMap::new(),
+        };
         topics.insert(name.clone(), shelf);
         Ok(log)
     }
@@ -70,12 +81,19 @@ impl Backend for MemoryBackend {
     }
 
     async fn delete(&self, name: &TopicName) -> Result<()> {
-        self.topics.lock().remove(name).map(drop).ok_or_else(|| no_topic(name))
+        self.topics
+            .lock()
+            .remove(name)
+            .map(drop)
+            .ok_or_else(|| no_topic(name))
     }
 
     async fn consumers(&self, topic: &TopicName) -> Result<Vec<ConsumerName>> {
         self.with(topic, |shelf| {
-            let kept = shelf.journals.iter().filter(|(_, journal)| journal.is_kept());
+            let kept = shelf
+                .journals
+                .iter()
+                .filter(|(_, journal)| journal.is_kept());
             kept.map(|(name, _)| name.clone()).collect()
         })
     }

@@ -29,7 +29,10 @@ impl MemoryLog {
         let (head, root) = Head::root(name, stamp)?;
         Ok(Self {
             name: name.clone(),
-            state: Mutex::new(State { sequencer: Sequencer::new(head), particles: vec![root] }),
+            state: Mutex::new(State {
+                sequencer: Sequencer::new(head),
+                particles: vec![root],
+            }),
             head: watch::Sender::new(head),
         })
     }
@@ -40,10 +43,7 @@ fn place(sequence: Sequence) -> usize {
 }
 
 /// As many of the particles as the limit allows, one at least.
-fn within<'a>(
-    particles: impl Iterator<Item = &'a Particle>,
-    limit: ReadLimit,
-) -> Vec<Particle> {
+fn within<'a>(particles: impl Iterator<Item = &'a Particle>, limit: ReadLimit) -> Vec<Particle> {
     let limit = limit.bounded();
     let mut bytes = 0_usize;
     let fits = |(at, particle): &(usize, &Particle)| {
@@ -67,14 +67,23 @@ impl TopicLog for MemoryLog {
     async fn append(&self, batch: Batch) -> Result<Appended> {
         let mut state = self.state.lock();
         match state.sequencer.append(batch)? {
-            Sequenced::Linked { particles, receipts } => {
+            Sequenced::Linked {
+                particles,
+                receipts,
+            } => {
                 state.particles.extend(particles);
                 self.head.send_replace(state.sequencer.head());
                 Ok(Appended::Placed(receipts))
             }
-            Sequenced::LookUpAgain { batch, through, matched_through } => {
-                Ok(Appended::LookUpAgain { batch, through, matched_through })
-            }
+            Sequenced::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            } => Ok(Appended::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            }),
         }
     }
 
@@ -92,9 +101,13 @@ impl TopicLog for MemoryLog {
     async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
         let state = self.state.lock();
         let read = |sequence: &Sequence| {
-            state.particles.get(place(*sequence)).cloned().ok_or_else(|| {
-                Error::not_found(format!("topic {} has no sequence {sequence}", self.name))
-            })
+            state
+                .particles
+                .get(place(*sequence))
+                .cloned()
+                .ok_or_else(|| {
+                    Error::not_found(format!("topic {} has no sequence {sequence}", self.name))
+                })
         };
         sequences.iter().map(read).collect()
     }
@@ -102,7 +115,8 @@ impl TopicLog for MemoryLog {
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
         let mut head = self.head.subscribe();
         let past = head.wait_for(|head| head.sequence > sequence).await;
-        past.map(|head| *head).map_err(|_| Error::closed(format!("topic {} is closed", self.name)))
+        past.map(|head| *head)
+            .map_err(|_| Error::closed(format!("topic {} is closed", self.name)))
     }
 
     fn indexed_through(&self, sequence: Sequence) {
@@ -133,7 +147,13 @@ impl TopicLog for MemoryLog {
         }
         let head = head.ok_or_else(|| broken(0, "the root is missing".to_owned()))?;
         let particles = particles.len() as u64;
-        Ok(Verified { particles, bytes, segments: 0, head, notes: Vec::new() })
+        Ok(Verified {
+            particles,
+            bytes,
+            segments: 0,
+            head,
+            notes: Vec::new(),
+        })
     }
 
     async fn close(&self) -> Result<()> {

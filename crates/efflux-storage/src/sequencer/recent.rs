@@ -18,7 +18,11 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) const fn starting_at(start: Sequence) -> Self {
-        Self { start, metadata: VecDeque::new(), bytes: 0 }
+        Self {
+            start,
+            metadata: VecDeque::new(),
+            bytes: 0,
+        }
     }
 
     /// The first sequence that is known here.

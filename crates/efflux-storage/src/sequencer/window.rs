@@ -27,7 +27,11 @@ impl Seen {
     }
 
     pub(super) const fn receipt(&self) -> Receipt {
-        Receipt { sequence: self.sequence, fingerprint: self.fingerprint, duplicate: true }
+        Receipt {
+            sequence: self.sequence,
+            fingerprint: self.fingerprint,
+            duplicate: true,
+        }
     }
 }
 
@@ -50,7 +54,12 @@ struct Generation {
 
 impl Window {
     pub(super) fn starting_at(start: Sequence) -> Self {
-        Self { start, generations: VecDeque::new(), indexed_before: Sequence::ROOT, len: 0 }
+        Self {
+            start,
+            generations: VecDeque::new(),
+            indexed_before: Sequence::ROOT,
+            len: 0,
+        }
     }
 
     /// The first sequence whose id and group are known here.
@@ -63,10 +72,16 @@ impl Window {
     }
 
     pub(super) fn add(&mut self, particle: &Particle) {
-        if self.generations.back().is_none_or(|newest| newest.len >= GENERATION_PARTICLES) {
+        if self
+            .generations
+            .back()
+            .is_none_or(|newest| newest.len >= GENERATION_PARTICLES)
+        {
             self.generations.push_back(Generation::default());
         }
-        let Some(newest) = self.generations.back_mut() else { return };
+        let Some(newest) = self.generations.back_mut() else {
+            return;
+        };
         newest.last = particle.sequence();
         newest.ids.insert(particle.id(), Seen::of(particle));
         if let Some(group) = particle.metadata().message_group() {
@@ -82,17 +97,26 @@ impl Window {
     }
 
     pub(super) fn id(&self, id: &Id) -> Option<Seen> {
-        self.generations.iter().rev().find_map(|generation| generation.ids.get(id)).cloned()
+        self.generations
+            .iter()
+            .rev()
+            .find_map(|generation| generation.ids.get(id))
+            .cloned()
     }
 
     pub(super) fn group(&self, group: &str) -> Option<Sequence> {
-        self.generations.iter().rev().find_map(|generation| generation.groups.get(group)).copied()
+        self.generations
+            .iter()
+            .rev()
+            .find_map(|generation| generation.groups.get(group))
+            .copied()
     }
 
     /// Forgets what the index answered for the last time already: one step behind, so that a
     /// look-up that was made a moment ago still counts.
     pub(super) fn forget_through(&mut self, sequence: Sequence) {
-        let through = std::mem::replace(&mut self.indexed_before, sequence.max(self.indexed_before));
+        let through = self.indexed_before;
+        self.indexed_before = through.max(sequence);
         while let Some(oldest) = self.generations.front()
             && oldest.last <= through
         {

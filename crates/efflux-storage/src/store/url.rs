@@ -29,7 +29,9 @@ impl StoreUrl {
             },
         };
         if path.is_empty() || path.contains('\0') {
-            return Err(Error::invalid(format!("store {url:?} names no folder: use file:PATH")));
+            return Err(Error::invalid(format!(
+                "store {url:?} names no folder: use file:PATH"
+            )));
         }
         Ok(Self::File(PathBuf::from(path)))
     }
@@ -39,7 +41,9 @@ impl StoreUrl {
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 #[cfg(test)]

@@ -61,7 +61,12 @@ impl Topic {
         let ids_are_new = messages.iter().all(|message| message.id().is_none());
         let drafts = self.encode(&messages)?;
         drop(messages);
-        let mut batch = Batch { drafts, expect, ids_are_new, looked_up: LookedUp::default() };
+        let mut batch = Batch {
+            drafts,
+            expect,
+            ids_are_new,
+            looked_up: LookedUp::default(),
+        };
         if !self.state.needs_look_ups.load(Ordering::Relaxed) {
             batch = match self.state.log.append(batch).await? {
                 Appended::Placed(receipts) => return Ok(receipts),
@@ -84,7 +89,11 @@ impl Topic {
         for (at, message) in messages.iter().enumerate() {
             let draft = Draft::encode(message, &self.store.ids().stamp(messages.len() > 1))
                 .map_err(|error| {
-                    let place = if messages.len() > 1 { format!("message {at}: ") } else { String::new() };
+                    let place = if messages.len() > 1 {
+                        format!("message {at}: ")
+                    } else {
+                        String::new()
+                    };
                     Error::invalid(format!("{place}{error}")).with_source(error)
                 })?;
             bytes = bytes.saturating_add(draft.frame_bytes());
@@ -104,7 +113,11 @@ impl Topic {
             batch.looked_up = self.look_up(&batch, through, matched_through).await?;
             match self.state.log.append(batch).await? {
                 Appended::Placed(receipts) => return Ok(receipts),
-                Appended::LookUpAgain { batch: again, through: ids, matched_through: matches } => {
+                Appended::LookUpAgain {
+                    batch: again,
+                    through: ids,
+                    matched_through: matches,
+                } => {
                     (batch, through, matched_through) = (again, ids, matches);
                 }
             }
@@ -125,7 +138,10 @@ impl Topic {
         through: Sequence,
         matched_through: Sequence,
     ) -> Result<LookedUp> {
-        let mut looked_up = LookedUp { matched_through, ..LookedUp::default() };
+        let mut looked_up = LookedUp {
+            matched_through,
+            ..LookedUp::default()
+        };
         let index = self.state.index.as_ref().ok_or_else(|| {
             Error::invalid(format!("topic {} was opened for reading only", self.name()))
         })?;

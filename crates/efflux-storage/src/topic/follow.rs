@@ -19,7 +19,11 @@ pub struct Follower {
 
 impl Follower {
     pub(crate) fn new(log: Arc<dyn TopicLog>, from: Sequence) -> Self {
-        Self { log, next: from, limit: ReadLimit::default() }
+        Self {
+            log,
+            next: from,
+            limit: ReadLimit::default(),
+        }
     }
 
     /// Sets how much one batch holds at most.
