@@ -12,11 +12,12 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Room is counted in units of this many bytes.
 const UNIT_BYTES: usize = 256;
 
-/// An item and the room it takes, which is free again when it is dropped.
+/// An item and the room it takes, which is free again when `room` is dropped.
 #[derive(Debug)]
 pub(crate) struct Fed<T> {
     pub(crate) item: T,
-    _room: OwnedSemaphorePermit,
+    /// To be kept for as long as the item is.
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// The end of the task.
@@ -61,6 +62,6 @@ impl<T> Feeder<T> {
             Err(_) => self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(units)),
         };
         let Ok(room) = room else { return false };
-        self.items.blocking_send(Fed { item, _room: room }).is_ok()
+        self.items.blocking_send(Fed { item, room }).is_ok()
     }
 }
