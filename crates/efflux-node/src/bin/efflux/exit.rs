@@ -138,6 +138,12 @@ impl Failure {
         self
     }
 
+    /// Ends the program in another way.
+    pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

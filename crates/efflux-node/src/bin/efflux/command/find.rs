@@ -73,3 +73,14 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     printer.flush()?;
     Ok(Exit::Success)
 }
+
+fn options(arguments: &Arguments) -> FindOptions {
+    let mut options = FindOptions::default();
+    if let Some(from) = arguments.from {
+        options = options.with_from(from);
+    }
+    if let Some(limit) = arguments.limit {
+        options = options.with_limit(limit);
+    }
+    options
+}
