@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    append, completions, consume, consumer, export, find, get, head, import, read, topic, verify,
+    append, completions, export, find, get, head, import, read, topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -76,12 +76,6 @@ pub(crate) enum Command {
     /// Write the frames themselves to standard output
     #[command(before_help = export::EXAMPLES)]
     Export(export::Arguments),
-    /// Take particles from a topic as a named consumer
-    #[command(before_help = consume::EXAMPLES)]
-    Consume(consume::Arguments),
-    /// List, show, move and delete consumers
-    #[command(subcommand, before_help = consumer::EXAMPLES)]
-    Consumer(consumer::Command),
     /// Print completions for a shell
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),
