@@ -1,0 +1,9 @@
+//! Where consumers' records are kept: in files, or in memory.
+
+mod file;
+mod format;
+mod memory;
+
+pub(crate) use file::FileJournal;
+pub(crate) use format::check;
+pub(crate) use memory::MemoryJournal;
