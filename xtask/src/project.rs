@@ -104,9 +104,11 @@ impl Project {
             .map(PathBuf::from)
             .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
             .map(|home| home.join("bin"));
-        let folders = env::split_paths(&inherited)
+        // What setup installed comes first: it did so because the others were missing or too old.
+        let folders = [self.tools().join("bin")]
+            .into_iter()
+            .chain(env::split_paths(&inherited))
             .chain(cargo_bin)
-            .chain([self.tools().join("bin")])
             .filter(|folder| !folder.as_os_str().is_empty());
         env::join_paths(folders).unwrap_or(inherited)
     }

@@ -7,12 +7,17 @@ use std::str::FromStr;
 use bytes::Bytes;
 use thiserror::Error;
 
-#[cfg_attr(feature = "gzip", path = "content/gzip.rs")]
-#[cfg_attr(not(feature = "gzip"), path = "content/absent.rs")]
+#[cfg(not(all(feature = "gzip", feature = "zstd")))]
+mod absent;
+#[cfg(feature = "gzip")]
 mod gzip;
-#[cfg_attr(feature = "zstd", path = "content/zstd.rs")]
-#[cfg_attr(not(feature = "zstd"), path = "content/absent.rs")]
+#[cfg(feature = "zstd")]
 mod zstd;
+
+#[cfg(not(feature = "gzip"))]
+use absent as gzip;
+#[cfg(not(feature = "zstd"))]
+use absent as zstd;
 
 /// How a payload is compressed. The payload hash is over the compressed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,10 +90,13 @@ impl ContentEncoding {
         let bound = u64::try_from(bytes_max)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        let read = match self {
-            Self::Gzip => gzip::reader(payload).map(|r| r.take(bound).read_to_end(&mut content)),
-            Self::Zstd => zstd::reader(payload).map(|r| r.take(bound).read_to_end(&mut content)),
-        };
+        let read =
+            match self {
+                Self::Gzip => gzip::reader(payload, bytes_max)
+                    .map(|r| r.take(bound).read_to_end(&mut content)),
+                Self::Zstd => zstd::reader(payload, bytes_max)
+                    .map(|r| r.take(bound).read_to_end(&mut content)),
+            };
         match read {
             None => Err(ContentError::NotBuilt(self)),
             Some(Err(error)) => Err(self.malformed(&error)),

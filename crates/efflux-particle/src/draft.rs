@@ -5,9 +5,9 @@ use thiserror::Error;
 use crate::frame::{FINGERPRINT_AT, FOOTER_ID, HEADER_ID, IDS_BYTES, METADATA_AT};
 use crate::hash::{Fingerprint, HASH_BYTES, PayloadHash};
 use crate::id::Id;
-use crate::limits::{FRAME_OVERHEAD_BYTES, METADATA_BYTES_MAX};
+use crate::limits::{BATCH_PARTICLES_MAX, FRAME_OVERHEAD_BYTES, METADATA_BYTES_MAX};
 use crate::message::{Message, MessageError};
-use crate::metadata::{FORMAT_VERSION, Fields, Metadata, key};
+use crate::metadata::{FORMAT_VERSION, Fields, key};
 use crate::msgpack::{Span, Writer};
 use crate::sequence::Sequence;
 use crate::timestamp::Timestamp;
@@ -37,9 +37,12 @@ pub struct Draft {
     batch_at: Option<usize>,
 }
 
-/// A draft was made for a batch of another size than it is linked in.
+/// A draft cannot stand where it was linked: it was made for a single message, or the batch would
+/// have more than [`BATCH_PARTICLES_MAX`] particles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a draft made for a single message cannot stand in a batch")]
+#[error(
+    "the draft was made for a single message, or its batch has more than {BATCH_PARTICLES_MAX} particles"
+)]
 pub struct NotInBatch;
 
 impl Draft {
@@ -62,7 +65,7 @@ impl Draft {
         linked: bool,
     ) -> Result<Self, MessageError> {
         message.check()?;
-        let mut frame = Vec::with_capacity(METADATA_AT + 320 + message.payload.len() + 8);
+        let mut frame = Vec::with_capacity(frame_bytes_estimate(message, stamp));
         frame.extend_from_slice(&HEADER_ID);
         frame.resize(METADATA_AT, 0);
         let mut draft = Self {
@@ -148,20 +151,20 @@ impl Draft {
     /// The id that the particle will have.
     #[must_use]
     pub fn id(&self) -> Id {
-        self.unplaced().id()
+        self.fields.id(self.metadata())
     }
 
     /// The payload's hash.
     #[must_use]
     pub fn payload_hash(&self) -> PayloadHash {
-        self.unplaced().payload_hash()
+        self.fields.payload_hash(self.metadata())
     }
 
     /// The message group, if there is one.
     #[must_use]
     pub fn message_group(&self) -> Option<&str> {
         let span = self.fields.message_group?;
-        self.frame.get(METADATA_AT..).map(|bytes| span.text(bytes))
+        Some(span.text(self.metadata()))
     }
 
     /// Bytes of the frame that the draft becomes.
@@ -174,12 +177,9 @@ impl Draft {
         self.metadata_bytes
     }
 
-    fn unplaced(&self) -> Metadata {
-        let bytes = self
-            .frame
-            .get(METADATA_AT..METADATA_AT + self.metadata_bytes);
-        let bytes = bytes::Bytes::copy_from_slice(bytes.unwrap_or_default());
-        Metadata::with_fields(bytes, self.fields.clone())
+    fn metadata(&self) -> &[u8] {
+        let metadata = METADATA_AT..METADATA_AT + self.metadata_bytes;
+        self.frame.get(metadata).unwrap_or_default()
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
@@ -207,15 +207,13 @@ impl Draft {
             self.put(at, linked.as_bytes());
         }
         match self.batch_at {
+            _ if batch_remaining as usize >= BATCH_PARTICLES_MAX => return Err(NotInBatch),
             Some(at) => self.put(at, &batch_bytes),
             None if batch_remaining > 0 => return Err(NotInBatch),
             None => {}
         }
         self.fields.batch_remaining = batch_remaining;
-        let metadata = self
-            .frame
-            .get(METADATA_AT..METADATA_AT + self.metadata_bytes);
-        let fingerprint = Fingerprint::of(metadata.unwrap_or_default());
+        let fingerprint = Fingerprint::of(self.metadata());
         self.put(FINGERPRINT_AT, fingerprint.as_bytes());
         Ok((self.frame, self.fields, fingerprint))
     }
@@ -298,6 +296,74 @@ impl Places<'_> {
     }
 }
 
+/// Bytes that a message's frame has at most, and not many more than it has.
+///
+/// A frame that outgrew its buffer would be copied into one of twice the size, payload and all.
+fn frame_bytes_estimate(message: &Message, stamp: &Stamp) -> usize {
+    /// More than the known keys, the values of fixed width and the markers of the others take.
+    const FIXED_BYTES: usize = 296;
+    /// The markers of a property's name and value.
+    const MARKERS_BYTES: usize = 5;
+    let id = message.id.as_ref().unwrap_or(&stamp.id);
+    let terms = [
+        id.text(),
+        message.data_type(),
+        message.content_type(),
+        message.message_group(),
+    ];
+    let properties = message.properties.iter();
+    FRAME_OVERHEAD_BYTES
+        + FIXED_BYTES
+        + terms.into_iter().flatten().map(str::len).sum::<usize>()
+        + properties
+            .map(|(name, value)| MARKERS_BYTES + name.len() + value.len())
+            .sum::<usize>()
+        + message.unknown.bytes.len()
+        + message.payload.len()
+}
+
 fn size_bytes(size: usize) -> [u8; 4] {
     u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::ContentEncoding;
+    use crate::message::Unknown;
+
+    #[test]
+    fn a_frame_never_outgrows_its_buffer() {
+        let everything = Message::new(vec![0; 100_000])
+            .with_timestamp(Timestamp::MIN)
+            .with_data_type("d".repeat(255))
+            .with_content_type("c".repeat(255))
+            .with_content_encoding(ContentEncoding::Gzip)
+            .with_message_group("g".repeat(255));
+        let mut everything = (0..64).fold(everything, |message, number| {
+            message.with_property(format!("{number:0128}"), "v".repeat(800))
+        });
+        everything.unknown = Unknown {
+            count: 70,
+            bytes: vec![0xc0; 100].into(),
+        };
+        let uuid = Id::from_uuid([0xff; 16]);
+        let long = "i".repeat(255).parse::<Id>().unwrap();
+        for (message, id) in [
+            (Message::new(""), &uuid),
+            (everything.clone(), &uuid),
+            (everything.clone(), &long),
+            (everything.with_id(long.clone()), &uuid),
+        ] {
+            let stamp = Stamp {
+                id: id.clone(),
+                created: Timestamp::MAX,
+                in_batch: true,
+            };
+            let draft = Draft::encode(&message, &stamp).unwrap();
+            let capacity = frame_bytes_estimate(&message, &stamp);
+            assert_eq!(draft.frame.capacity(), capacity);
+            assert!(capacity - draft.frame_bytes() < 300, "{capacity}");
+        }
+    }
 }

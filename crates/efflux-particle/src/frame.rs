@@ -181,12 +181,9 @@ impl FrameSize {
                 needed: size.frame_bytes(),
             });
         };
-        let back = frame_bytes_backwards(frame)?;
-        if back != size.frame_bytes() {
-            return Err(FrameError::SizesDiffer {
-                front: size.frame_bytes() - IDS_BYTES,
-                back: back - IDS_BYTES,
-            });
+        let (front, back) = (size.frame_bytes() - IDS_BYTES, message_bytes_at_end(frame)?);
+        if front != back {
+            return Err(FrameError::SizesDiffer { front, back });
         }
         Ok(size)
     }
@@ -197,6 +194,23 @@ impl FrameSize {
 /// # Errors
 /// [`FrameError`] when no frame can end with these bytes.
 pub fn frame_bytes_backwards(bytes: &[u8]) -> Result<usize, FrameError> {
+    let message_bytes = message_bytes_at_end(bytes)?;
+    let frame_bytes = message_bytes.saturating_add(IDS_BYTES);
+    let size = |reason| FrameError::Size {
+        field: "message size",
+        bytes: message_bytes,
+        reason,
+    };
+    if frame_bytes <= FRAME_OVERHEAD_BYTES {
+        return Err(size("less than every frame has"));
+    }
+    if frame_bytes > FRAME_BYTES_MAX {
+        return Err(size("more than is allowed"));
+    }
+    Ok(frame_bytes)
+}
+
+fn message_bytes_at_end(bytes: &[u8]) -> Result<usize, FrameError> {
     let Some(suffix) = bytes
         .len()
         .checked_sub(SUFFIX_BYTES)
@@ -212,20 +226,7 @@ pub fn frame_bytes_backwards(bytes: &[u8]) -> Result<usize, FrameError> {
     {
         return Err(FrameError::Footer { found });
     }
-    let message_bytes = size_at(suffix, 0).unwrap_or(0);
-    let frame_bytes = message_bytes.saturating_add(IDS_BYTES);
-    let size = |reason| FrameError::Size {
-        field: "message size",
-        bytes: message_bytes,
-        reason,
-    };
-    if frame_bytes <= FRAME_OVERHEAD_BYTES {
-        return Err(size("less than every frame has"));
-    }
-    if frame_bytes > FRAME_BYTES_MAX {
-        return Err(size("more than is allowed"));
-    }
-    Ok(frame_bytes)
+    Ok(size_at(suffix, 0).unwrap_or(0))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

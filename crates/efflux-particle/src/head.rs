@@ -61,6 +61,14 @@ pub enum Broken {
         /// What stands there instead.
         found: String,
     },
+    /// A batch lacks particles, or has more than it began with.
+    #[error("expected {expected} more particles of the batch, found {found}")]
+    Batch {
+        /// How many should still belong to the batch, this one included.
+        expected: u32,
+        /// How many there are: as this particle says, itself included, or 0 when none follows.
+        found: u32,
+    },
 }
 
 impl Head {
@@ -141,11 +149,12 @@ impl Head {
                 format!("the particle with sequence {}", particle.sequence())
             }
             _ if metadata.linked_fingerprint().is_some() => "a particle with a link".to_owned(),
+            _ if metadata.batch_remaining() > 0 => "a particle of a batch".to_owned(),
             Some(name) if metadata.data_type() == Some(ROOT_DATA_TYPE) => {
                 if name == topic.as_str() {
                     return Ok(Self::on(particle));
                 }
-                format!("the root of topic {name}")
+                format!("the root of topic {name:?}")
             }
             _ => "a particle that is no root".to_owned(),
         };

@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::limits::ID_BYTES_MAX;
+use crate::term::{self, TermFault};
 
 /// The id of a message: a UUID, or any other text of 1 to 255 bytes.
 ///
@@ -49,7 +50,7 @@ impl Id {
         Self(Kind::Uuid(bytes))
     }
 
-    /// An id as it was read from a particle: its text is taken as it stands.
+    /// An id as it was read from a particle, where its text was checked.
     pub(crate) fn from_stored(text: &str) -> Self {
         Self(Kind::Text(text.into()))
     }
@@ -73,6 +74,16 @@ impl Id {
     }
 }
 
+/// Checks the text of an id; the UUID's bytes where the text spells one.
+pub(crate) fn check(text: &str) -> Result<Option<[u8; 16]>, IdError> {
+    match term::fault(text, ID_BYTES_MAX) {
+        None => Ok(hyphenated(text)),
+        Some(TermFault::Control { at }) => Err(IdError::Control { at }),
+        Some(TermFault::Length) if text.is_empty() => Err(IdError::Empty),
+        Some(TermFault::Length) => Err(IdError::TooLong { bytes: text.len() }),
+    }
+}
+
 /// The UUID that `text` spells in its hyphenated form, in either case of letters.
 fn hyphenated(text: &str) -> Option<[u8; 16]> {
     if text.len() != 36 {
@@ -85,16 +96,7 @@ impl FromStr for Id {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() {
-            return Err(IdError::Empty);
-        }
-        if text.len() > ID_BYTES_MAX {
-            return Err(IdError::TooLong { bytes: text.len() });
-        }
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
-            return Err(IdError::Control { at });
-        }
-        Ok(Self(match hyphenated(text) {
+        Ok(Self(match check(text)? {
             Some(bytes) => Kind::Uuid(bytes),
             None => Kind::Text(text.into()),
         }))

@@ -35,6 +35,8 @@ mod timestamp;
 
 mod name;
 
+mod term;
+
 mod id;
 
 mod hash;
@@ -55,6 +57,9 @@ mod particle;
 
 mod head;
 
+mod chain;
+
+pub use chain::Chain;
 pub use content::{ContentEncoding, ContentError};
 pub use draft::{Draft, NotInBatch, Stamp};
 pub use frame::{FOOTER_ID, FrameError, FrameSize, HEADER_ID, frame_bytes_backwards};

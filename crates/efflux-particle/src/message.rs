@@ -12,6 +12,7 @@ use crate::limits::{
     PROPERTY_VALUE_BYTES_MAX, TERM_BYTES_MAX,
 };
 use crate::particle::Particle;
+use crate::term::{self, TermFault};
 use crate::timestamp::Timestamp;
 
 /// What a producer hands in: a payload and the metadata it can be found by.
@@ -63,7 +64,7 @@ pub enum MessageError {
         bytes: usize,
     },
     /// A field is empty or too long.
-    #[error("{field} has {bytes} bytes, 1 to {bytes_max} are allowed")]
+    #[error("{field} {}", length_fault(*bytes, *bytes_max))]
     FieldLength {
         /// The field, with its name for a property.
         field: String,
@@ -247,21 +248,26 @@ impl Message {
     }
 }
 
+fn length_fault(bytes: usize, bytes_max: usize) -> String {
+    match bytes {
+        0 => format!("is empty, 1 to {bytes_max} bytes are allowed"),
+        _ => format!("has {bytes} bytes, at most {bytes_max} are allowed"),
+    }
+}
+
 fn check_term(
     field: impl Fn() -> String,
     text: &str,
     bytes_max: usize,
 ) -> Result<(), MessageError> {
-    if text.is_empty() || text.len() > bytes_max {
-        return Err(MessageError::FieldLength {
+    match term::fault(text, bytes_max) {
+        None => Ok(()),
+        Some(TermFault::Length) => Err(MessageError::FieldLength {
             field: field(),
             bytes: text.len(),
             bytes_max,
-        });
-    }
-    match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(MessageError::Control { field: field(), at }),
-        None => Ok(()),
+        }),
+        Some(TermFault::Control { at }) => Err(MessageError::Control { field: field(), at }),
     }
 }
 

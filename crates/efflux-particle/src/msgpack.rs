@@ -51,6 +51,11 @@ impl<'a> Reader<'a> {
         self.at == self.bytes.len()
     }
 
+    /// Whether the next value is bytes.
+    pub(crate) fn is_at_bin(&self) -> bool {
+        matches!(self.bytes.get(self.at), Some(0xc4..=0xc6))
+    }
+
     const fn mismatch<T>(&self, expected: &'static str) -> Read<T> {
         Err(Mismatch {
             at: self.at,
@@ -142,12 +147,21 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn unsigned(&mut self) -> Read<u64> {
+        let start = self.at;
         match self.marker("an unsigned integer")? {
             marker @ 0x00..=0x7f => Ok(u64::from(marker)),
             0xcc => self.number(1, "an unsigned integer"),
             0xcd => self.number(2, "an unsigned integer"),
             0xce => self.number(4, "an unsigned integer"),
             0xcf => self.number(8, "an unsigned integer"),
+            // Some writers in other languages use the signed kinds for every number.
+            0xd0..=0xd3 => {
+                self.at = start;
+                u64::try_from(self.signed()?).map_err(|_| Mismatch {
+                    at: start,
+                    expected: "an unsigned integer",
+                })
+            }
             _ => self.refuse("an unsigned integer"),
         }
     }
@@ -179,39 +193,51 @@ impl<'a> Reader<'a> {
 
     fn skip_nested(&mut self, depth: usize) -> Read<()> {
         const WHAT: &str = "a whole value";
-        let (bytes, values) = match self.marker(WHAT)? {
-            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => (0, 0),
-            marker @ 0x80..=0x8f => (0, 2 * u64::from(marker & 0x0f)),
-            marker @ 0x90..=0x9f => (0, u64::from(marker & 0x0f)),
-            marker @ 0xa0..=0xbf => (u64::from(marker & 0x1f), 0),
+        let marker = self.marker(WHAT)?;
+        if let Some(values) = self.contained(marker, WHAT)? {
+            if depth == 0 {
+                return self.mismatch("fewer nested levels");
+            }
+            for _ in 0..values {
+                self.skip_nested(depth - 1)?;
+            }
+            return Ok(());
+        }
+        let bytes = match marker {
+            0xa0..=0xbf => u64::from(marker & 0x1f),
             0xc1 => return self.refuse("a value of a known kind"),
-            0xc4 | 0xd9 => (self.number(1, WHAT)?, 0),
-            0xc5 | 0xda => (self.number(2, WHAT)?, 0),
-            0xc6 | 0xdb => (self.number(4, WHAT)?, 0),
-            0xc7 => (self.number(1, WHAT)? + 1, 0),
-            0xc8 => (self.number(2, WHAT)? + 1, 0),
-            0xc9 => (self.number(4, WHAT)? + 1, 0),
-            0xcc | 0xd0 => (1, 0),
-            0xcd | 0xd1 | 0xd4 => (2, 0),
-            0xd5 => (3, 0),
-            0xca | 0xce | 0xd2 => (4, 0),
-            0xd6 => (5, 0),
-            0xcb | 0xcf | 0xd3 => (8, 0),
-            0xd7 => (9, 0),
-            0xd8 => (17, 0),
-            0xdc => (0, self.number(2, WHAT)?),
-            0xdd => (0, self.number(4, WHAT)?),
-            0xde => (0, 2 * self.number(2, WHAT)?),
-            0xdf => (0, 2 * self.number(4, WHAT)?),
+            0xc4 | 0xd9 => self.number(1, WHAT)?,
+            0xc5 | 0xda => self.number(2, WHAT)?,
+            0xc6 | 0xdb => self.number(4, WHAT)?,
+            0xc7 => self.number(1, WHAT)? + 1,
+            0xc8 => self.number(2, WHAT)? + 1,
+            0xc9 => self.number(4, WHAT)? + 1,
+            0xcc | 0xd0 => 1,
+            0xcd | 0xd1 | 0xd4 => 2,
+            0xd5 => 3,
+            0xca | 0xce | 0xd2 => 4,
+            0xd6 => 5,
+            0xcb | 0xcf | 0xd3 => 8,
+            0xd7 => 9,
+            0xd8 => 17,
+            // Small integers, nil, false and true are their marker.
+            _ => 0,
         };
         self.span(bytes, WHAT)?;
-        if values > 0 && depth == 0 {
-            return self.mismatch("fewer nested levels");
-        }
-        for _ in 0..values {
-            self.skip_nested(depth - 1)?;
-        }
         Ok(())
+    }
+
+    /// How many values an array or map holds, none for a value of another kind.
+    fn contained(&mut self, marker: u8, expected: &'static str) -> Read<Option<u64>> {
+        Ok(Some(match marker {
+            0x80..=0x8f => 2 * u64::from(marker & 0x0f),
+            0x90..=0x9f => u64::from(marker & 0x0f),
+            0xdc => self.number(2, expected)?,
+            0xdd => self.number(4, expected)?,
+            0xde => 2 * self.number(2, expected)?,
+            0xdf => 2 * self.number(4, expected)?,
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -311,7 +337,31 @@ mod tests {
                 .signed()
                 .is_err()
         );
-        assert!(Reader::new(&[0xff]).unsigned().is_err());
+    }
+
+    #[test]
+    fn an_unsigned_integer_may_be_written_in_a_signed_kind() {
+        for (bytes, number) in [
+            (&[0x7f][..], Some(127)),
+            (&[0xd0, 0x7f], Some(127)),
+            (&[0xd1, 0x7f, 0xff], Some(32_767)),
+            (&[0xd2, 0x7f, 0xff, 0xff, 0xff], Some(0x7fff_ffff)),
+            (&[0xd3, 0, 0, 0, 0, 0, 0, 0, 1], Some(1)),
+            (&[0xcf, 0xff, 0, 0, 0, 0, 0, 0, 0], Some(0xff << 56)),
+            (&[0xff], None),
+            (&[0xd0, 0x80], None),
+            (&[0xd3, 0xff, 0, 0, 0, 0, 0, 0, 0], None),
+            (&[0xd3, 0], None),
+        ] {
+            assert_eq!(Reader::new(bytes).unsigned().ok(), number, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn eight_nested_levels_are_passed_over_and_nine_are_not() {
+        let nested = |levels: usize| [vec![0x91; levels - 1], vec![0x90]].concat();
+        assert_eq!(Reader::new(&nested(8)).skip(), Ok(()));
+        assert!(Reader::new(&nested(9)).skip().is_err());
     }
 
     #[test]

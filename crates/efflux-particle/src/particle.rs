@@ -50,13 +50,16 @@ pub enum DecodeError {
 impl Particle {
     /// Reads the particle that `bytes` begin with and checks every byte of it against its hashes.
     ///
-    /// The particle keeps the bytes of its frame alive, and of `bytes` only those.
+    /// Nothing is copied: the particle shares the buffer behind `bytes`, which lives as long as it.
     ///
     /// # Errors
     /// [`DecodeError`]; [`FrameError::Incomplete`] when more bytes may make it a particle.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let particle = Self::decode_unchecked(bytes)?;
-        particle.check_hashes()?;
+        let framed = Framed::read(bytes)?;
+        // Before the metadata is looked into, so that altered bytes are told from ill-formed ones.
+        check_fingerprint(framed.fingerprint, &framed.metadata)?;
+        let particle = framed.particle()?;
+        particle.check_payload()?;
         Ok(particle)
     }
 
@@ -67,21 +70,7 @@ impl Particle {
     /// # Errors
     /// [`DecodeError`] when the frame or the metadata is malformed.
     pub fn decode_unchecked(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let size = FrameSize::whole(bytes)?;
-        let frame = bytes.slice(..size.frame_bytes());
-        let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
-        let fingerprint = frame
-            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(
-                Fingerprint::from_bytes([0; HASH_BYTES]),
-                Fingerprint::from_bytes,
-            );
-        Ok(Self {
-            frame,
-            metadata: Metadata::decode(metadata)?,
-            fingerprint,
-        })
+        Ok(Framed::read(bytes)?.particle()?)
     }
 
     pub(crate) fn sealed(
@@ -104,13 +93,11 @@ impl Particle {
     /// # Errors
     /// [`DecodeError::Fingerprint`] or [`DecodeError::Payload`] when one differs.
     pub fn check_hashes(&self) -> Result<(), DecodeError> {
-        let found = Fingerprint::of(self.metadata.bytes());
-        if found != self.fingerprint {
-            return Err(DecodeError::Fingerprint {
-                expected: self.fingerprint,
-                found,
-            });
-        }
+        check_fingerprint(self.fingerprint, self.metadata.bytes())?;
+        self.check_payload()
+    }
+
+    fn check_payload(&self) -> Result<(), DecodeError> {
         let (expected, found) = (self.payload_hash(), PayloadHash::of(self.payload_slice()));
         if found != expected {
             return Err(DecodeError::Payload { expected, found });
@@ -156,6 +143,9 @@ impl Particle {
     /// [`ContentError::NotBuilt`].
     pub fn content(&self, bytes_max: usize) -> Result<Bytes, ContentError> {
         match self.metadata.content_encoding() {
+            None if self.payload_slice().len() > bytes_max => {
+                Err(ContentError::TooLarge { bytes_max })
+            }
             None => Ok(self.payload()),
             Some(encoding) => ContentEncoding::decode(encoding, self.payload_slice(), bytes_max),
         }
@@ -177,6 +167,50 @@ impl Particle {
     #[must_use]
     pub fn payload_hash(&self) -> PayloadHash {
         self.metadata.payload_hash()
+    }
+}
+
+/// A frame whose metadata was not looked into.
+struct Framed {
+    frame: Bytes,
+    metadata: Bytes,
+    fingerprint: Fingerprint,
+}
+
+impl Framed {
+    fn read(bytes: &Bytes) -> Result<Self, FrameError> {
+        let size = FrameSize::whole(bytes)?;
+        let frame = bytes.slice(..size.frame_bytes());
+        let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
+        let fingerprint = frame
+            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(
+                Fingerprint::from_bytes([0; HASH_BYTES]),
+                Fingerprint::from_bytes,
+            );
+        Ok(Self {
+            frame,
+            metadata,
+            fingerprint,
+        })
+    }
+
+    fn particle(self) -> Result<Particle, MetadataError> {
+        Ok(Particle {
+            frame: self.frame,
+            metadata: Metadata::decode(self.metadata)?,
+            fingerprint: self.fingerprint,
+        })
+    }
+}
+
+fn check_fingerprint(expected: Fingerprint, metadata: &[u8]) -> Result<(), DecodeError> {
+    let found = Fingerprint::of(metadata);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(DecodeError::Fingerprint { expected, found })
     }
 }
 

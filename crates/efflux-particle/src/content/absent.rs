@@ -6,6 +6,6 @@ pub(super) fn encode(_content: &[u8]) -> Option<io::Result<Vec<u8>>> {
     None
 }
 
-pub(super) fn reader(_payload: &[u8]) -> Option<impl Read> {
+pub(super) fn reader(_payload: &[u8], _bytes_max: usize) -> Option<impl Read> {
     None::<io::Empty>
 }

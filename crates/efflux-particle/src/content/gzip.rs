@@ -7,6 +7,6 @@ pub(super) fn encode(content: &[u8]) -> Option<io::Result<Vec<u8>>> {
     Some(encoder.write_all(content).and_then(|()| encoder.finish()))
 }
 
-pub(super) fn reader(payload: &[u8]) -> Option<impl Read> {
+pub(super) fn reader(payload: &[u8], _bytes_max: usize) -> Option<impl Read> {
     Some(flate2::read::MultiGzDecoder::new(payload))
 }
