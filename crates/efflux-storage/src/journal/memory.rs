@@ -12,6 +12,13 @@ pub(crate) struct MemoryJournal {
     records: Mutex<Vec<Vec<u8>>>,
 }
 
+impl MemoryJournal {
+    /// Whether anything is kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.records.lock().is_empty()
+    }
+}
+
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn load(&self) -> Result<Vec<Vec<u8>>> {
