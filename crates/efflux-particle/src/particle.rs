@@ -13,6 +13,31 @@ use crate::sequence::Sequence;
 /// A message sealed into a topic: it has a sequence, a link to its predecessor and a fingerprint.
 ///
 /// A particle is its frame, read in place. Cloning one copies no bytes.
+///
+/// ```
+/// use efflux_particle::{DecodeError, Draft, Head, Id, Message, Particle, Stamp, Timestamp};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stamp = Stamp {
+/// #     id: Id::from_uuid([1; 16]),
+/// #     created: Timestamp::from_nanos(1_767_225_600_000_000_000),
+/// #     in_batch: false,
+/// # };
+/// # let (head, _) = Head::root(&"orders".parse()?, &stamp)?;
+/// let (_, sealed) = head.link(Draft::encode(&Message::new("hello"), &stamp)?);
+///
+/// let read = Particle::decode(sealed.frame())?;
+/// assert_eq!(read.sequence().get(), 1);
+/// assert_eq!(read.payload(), "hello");
+///
+/// let mut altered = sealed.frame().to_vec();
+/// let payload_at = altered.len() - 9;
+/// altered[payload_at] = b'!';
+/// let error = Particle::decode(&altered.into()).unwrap_err();
+/// assert!(matches!(error, DecodeError::Payload { .. }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Particle {
     frame: Bytes,
