@@ -1,11 +1,6 @@
 //! What becomes of a particle that was delivered too often: a copy goes to the dead-letter topic.
 
-use std::fmt;
-
-use async_trait::async_trait;
-use efflux_particle::{
-    Draft, Fingerprint, Id, Message, Particle, Sequence, Stamp, TopicName,
-};
+use efflux_particle::{Draft, Fingerprint, Id, Message, Particle, Sequence, Stamp, TopicName};
 
 use super::core::Core;
 use super::ledger::Doomed;
@@ -27,25 +22,22 @@ const ERROR_TEXT: &str = "efflux.error.text";
 /// How often it was delivered.
 const DELIVERIES: &str = "efflux.deliveries";
 
-/// Where copies of particles go that were delivered too often.
-#[async_trait]
-pub(super) trait DeadLetters: Send + Sync + fmt::Debug {
-    /// Appends a message durably to that topic, which is made when it is not there.
-    async fn append(&self, topic: &TopicName, message: Message) -> Result<()>;
-}
-
 impl Core {
     /// Copies a particle to the dead-letter topic, then settles it.
     ///
     /// The copy's id follows from where the particle stands, so that a crash between the two steps
     /// leads to the same copy again, which is not added a second time.
-    pub(super) async fn bury(&self, doomed: Doomed, dead_letters: &dyn DeadLetters) -> Result<()> {
+    pub(super) async fn bury(&self, doomed: Doomed) -> Result<()> {
         let Some((_, topic)) = self.state()?.ledger.options().dead_letters(self.topic())? else {
             return Ok(());
         };
         let sequence = doomed.ticket.sequence();
         let read = self.parts.log.read_each(&[sequence]).await?;
-        let root = self.parts.log.read(Sequence::ROOT, ReadLimit::particles(1)).await?;
+        let root = self
+            .parts
+            .log
+            .read(Sequence::ROOT, ReadLimit::particles(1))
+            .await?;
         let (Some(particle), Some(root)) = (read.first(), root.first()) else {
             return Err(Error::not_found(format!(
                 "topic {} has no particle {sequence}",
@@ -53,7 +45,7 @@ impl Core {
             )));
         };
         let message = self.dead_letter(particle, root, doomed);
-        dead_letters.append(&topic, message).await?;
+        self.parts.log.append_to(&topic, message).await?;
         let last = {
             let mut state = self.state()?;
             if let Some(entry) = state.ledger.bury(doomed.ticket) {
@@ -69,9 +61,18 @@ impl Core {
         let reason = format!(
             "not committed in {} deliveries; the last one {}",
             doomed.deliveries,
-            if doomed.rolled_back { "was rolled back" } else { "ran out of its lease" }
+            if doomed.rolled_back {
+                "was rolled back"
+            } else {
+                "ran out of its lease"
+            }
         );
-        let seed = format!("{}/{}/{}", root.fingerprint(), particle.sequence(), self.parts.name);
+        let seed = format!(
+            "{}/{}/{}",
+            root.fingerprint(),
+            particle.sequence(),
+            self.parts.name
+        );
         let label = |message: Message, reason: String| {
             message
                 .with_id(derived_id(&seed))
@@ -84,7 +85,11 @@ impl Core {
                 .with_property(DELIVERIES, doomed.deliveries.to_string())
         };
         let whole = label(Message::from(particle), reason.clone());
-        let stamp = Stamp { id: particle.id(), created: particle.metadata().created(), in_batch: true };
+        let stamp = Stamp {
+            id: particle.id(),
+            created: particle.metadata().created(),
+            in_batch: true,
+        };
         if Draft::encode(&whole, &stamp).is_ok() {
             return whole;
         }
@@ -111,6 +116,12 @@ impl Core {
 fn derived_id(seed: &str) -> Id {
     let hash = Fingerprint::of(seed.as_bytes());
     let mut uuid = [0; 16];
-    uuid.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
-    Id::from_uuid(uuid::Builder::from_custom_bytes(uuid).into_uuid().into_bytes())
+    uuid.iter_mut()
+        .zip(hash.as_bytes())
+        .for_each(|(to, from)| *to = *from);
+    Id::from_uuid(
+        uuid::Builder::from_custom_bytes(uuid)
+            .into_uuid()
+            .into_bytes(),
+    )
 }

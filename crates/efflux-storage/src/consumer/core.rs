@@ -18,19 +18,21 @@ use super::ledger::{Ledger, Refused};
 use super::limits::{JOURNAL_SLACK_BYTES, LEASE_MIN};
 use super::options::{ConsumerOptions, Start, check_time};
 use super::receive::ReadAhead;
+use super::registry::WriterGuard;
 use super::replay;
+use super::source::Source;
 use super::start;
 use super::status::ConsumerStatus;
 use super::ticket::Ticket;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::log::{Journal, TopicLog};
+use crate::log::Journal;
 
 /// What a consumer works on.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
     pub(super) name: ConsumerName,
-    pub(super) log: Arc<dyn TopicLog>,
+    pub(super) log: Arc<dyn Source>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether a commit is synced before it returns.
@@ -47,6 +49,8 @@ pub(super) struct Core {
     writing: Turn<()>,
     /// Told of every change after which there may be something to receive.
     pub(super) changed: watch::Sender<()>,
+    /// Dropped last, when nothing more is written; none for a closed consumer.
+    writer: Mutex<Option<WriterGuard>>,
 }
 
 /// The state in memory, and how much of it is kept.
@@ -77,12 +81,16 @@ struct Record {
 
 impl Core {
     /// Opens what is kept of a consumer, or begins a new one.
-    pub(super) async fn open(parts: Parts, options: &ConsumerOptions) -> Result<Self> {
+    pub(super) async fn open(
+        parts: Parts,
+        options: &ConsumerOptions,
+        writer: Option<WriterGuard>,
+    ) -> Result<Self> {
         let records = parts.journal.load().await?;
         let now = parts.clock.now();
         let (mut ledger, last) = match replay::replay(parts.log.name(), &parts.name, &records)? {
             Some((mut ledger, last)) => {
-                ledger.cut(parts.log.head().sequence);
+                ledger.cut(parts.log.head());
                 let changed = ledger.set_options(options).is_some();
                 (ledger, last + u64::from(changed))
             }
@@ -115,6 +123,7 @@ impl Core {
             reading: Turn::default(),
             writing: Turn::default(),
             changed: watch::Sender::new(()),
+            writer: Mutex::new(writer),
         })
     }
 
@@ -143,8 +152,20 @@ impl Core {
 
     /// Serves no further call.
     pub(super) fn close(&self, reason: impl Into<String>) {
-        self.state.lock().closed.get_or_insert_with(|| reason.into());
+        self.state
+            .lock()
+            .closed
+            .get_or_insert_with(|| reason.into());
         self.changed.send_replace(());
+    }
+
+    /// Serves no further call. When this returns, nothing more is written.
+    pub(super) async fn end(&self, reason: &str) {
+        self.close(reason);
+        let _turn = self.writing.lock().await;
+        // What a call that was given up has left in the journal's queue is written before this.
+        let _ = self.parts.journal.append(Vec::new(), false).await;
+        *self.writer.lock() = None;
     }
 
     pub(super) async fn commit(&self, tickets: &[Ticket]) -> Result<()> {
@@ -179,7 +200,7 @@ impl Core {
     }
 
     pub(super) fn status(&self) -> Result<ConsumerStatus> {
-        Ok(replay::status(&self.state()?.ledger, self.parts.log.head().sequence))
+        Ok(replay::status(&self.state()?.ledger, self.parts.log.head()))
     }
 
     /// Makes a change in memory; the number of the last entry then.
@@ -211,15 +232,27 @@ impl Core {
             state.durable_wanted = state.durable_wanted.max(through);
         }
         let _turn = self.writing.lock().await;
-        let Some(record) = self.state()?.record(through, durable) else { return Ok(()) };
-        let Record { bytes, through, durable, is_summary, entries_bytes } = record;
+        let Some(record) = self.state()?.record(through, durable) else {
+            return Ok(());
+        };
+        let Record {
+            bytes,
+            through,
+            durable,
+            is_summary,
+            entries_bytes,
+        } = record;
         let bytes_count = bytes.len();
         let kept = match is_summary {
             true => self.parts.journal.replace(bytes).await,
             false => self.parts.journal.append(bytes, durable).await,
         };
         if let Err(error) = kept {
-            self.close(format!("writing its journal failed ({error}); open it again"));
+            self.close(format!(
+                "writing its journal failed ({error}); open it again"
+            ));
+            // The journal writes nothing more after a failure.
+            *self.writer.lock() = None;
             return Err(error.with_may_have_applied());
         }
         let mut state = self.state.lock();
@@ -257,7 +290,10 @@ impl State {
             return None;
         }
         let entries_bytes = self.waiting.len();
-        let bound = self.summary_bytes.saturating_mul(4).saturating_add(JOURNAL_SLACK_BYTES);
+        let bound = self
+            .summary_bytes
+            .saturating_mul(4)
+            .saturating_add(JOURNAL_SLACK_BYTES);
         let is_summary = self.journal_bytes.saturating_add(entries_bytes) > bound;
         let bytes = if is_summary {
             let mut bytes = Vec::new();

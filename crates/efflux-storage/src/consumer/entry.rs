@@ -45,13 +45,25 @@ pub(super) enum Entry {
     /// Everything up to here, in short.
     Summary(Box<Summary>),
     /// Particles were handed out.
-    Delivered { now: Timestamp, deadline: Timestamp, runs: Vec<TicketRun> },
+    Delivered {
+        now: Timestamp,
+        deadline: Timestamp,
+        runs: Vec<TicketRun>,
+    },
     /// Tickets were committed.
     Committed { runs: Vec<TicketRun> },
     /// Tickets were given back, to be delivered again from then on.
-    RolledBack { now: Timestamp, not_before: Timestamp, runs: Vec<TicketRun> },
+    RolledBack {
+        now: Timestamp,
+        not_before: Timestamp,
+        runs: Vec<TicketRun>,
+    },
     /// Leases were prolonged.
-    Extended { now: Timestamp, deadline: Timestamp, runs: Vec<TicketRun> },
+    Extended {
+        now: Timestamp,
+        deadline: Timestamp,
+        runs: Vec<TicketRun>,
+    },
     /// Particles were handed out to nobody: whoever asked for them was gone.
     Released { runs: Vec<TicketRun> },
     /// Particles went to the dead-letter topic.
@@ -70,11 +82,23 @@ impl Entry {
                 out.push(SUMMARY);
                 summary.encode(out);
             }
-            Self::Delivered { now, deadline, runs } => put_timed(out, DELIVERED, *now, *deadline, runs),
-            Self::RolledBack { now, not_before, runs } => {
+            Self::Delivered {
+                now,
+                deadline,
+                runs,
+            } => put_timed(out, DELIVERED, *now, *deadline, runs),
+            Self::RolledBack {
+                now,
+                not_before,
+                runs,
+            } => {
                 put_timed(out, ROLLED_BACK, *now, *not_before, runs);
             }
-            Self::Extended { now, deadline, runs } => put_timed(out, EXTENDED, *now, *deadline, runs),
+            Self::Extended {
+                now,
+                deadline,
+                runs,
+            } => put_timed(out, EXTENDED, *now, *deadline, runs),
             Self::Committed { runs } => put_kind(out, COMMITTED, runs),
             Self::Released { runs } => put_kind(out, RELEASED, runs),
             Self::Buried { runs } => put_kind(out, BURIED, runs),
@@ -133,7 +157,10 @@ pub(super) fn put_options(out: &mut Vec<u8>, options: &ConsumerOptions) {
     put(out, options.lease.subsec_nanos().into());
     put(out, options.max_in_flight as u64);
     put(out, options.max_deliveries.unwrap_or(0).into());
-    let name = options.dead_letter.as_ref().map_or("", |name| name.as_str());
+    let name = options
+        .dead_letter
+        .as_ref()
+        .map_or("", |name| name.as_str());
     put(out, name.len() as u64);
     out.extend_from_slice(name.as_bytes());
     match options.start {
@@ -171,20 +198,40 @@ impl<'a> Reader<'a> {
             SUMMARY => Entry::Summary(Box::new(Summary::decode(self)?)),
             DELIVERED => {
                 let (now, deadline, runs) = self.timed()?;
-                Entry::Delivered { now, deadline, runs }
+                Entry::Delivered {
+                    now,
+                    deadline,
+                    runs,
+                }
             }
-            COMMITTED => Entry::Committed { runs: self.runs_of_tickets()? },
+            COMMITTED => Entry::Committed {
+                runs: self.runs_of_tickets()?,
+            },
             ROLLED_BACK => {
                 let (now, not_before, runs) = self.timed()?;
-                Entry::RolledBack { now, not_before, runs }
+                Entry::RolledBack {
+                    now,
+                    not_before,
+                    runs,
+                }
             }
             EXTENDED => {
                 let (now, deadline, runs) = self.timed()?;
-                Entry::Extended { now, deadline, runs }
+                Entry::Extended {
+                    now,
+                    deadline,
+                    runs,
+                }
             }
-            RELEASED => Entry::Released { runs: self.runs_of_tickets()? },
-            BURIED => Entry::Buried { runs: self.runs_of_tickets()? },
-            MOVED => Entry::Moved { floor: self.sequence()? },
+            RELEASED => Entry::Released {
+                runs: self.runs_of_tickets()?,
+            },
+            BURIED => Entry::Buried {
+                runs: self.runs_of_tickets()?,
+            },
+            MOVED => Entry::Moved {
+                floor: self.sequence()?,
+            },
             OPTIONS => Entry::Options(Box::new(self.options()?)),
             _ => return None,
         };
@@ -227,7 +274,13 @@ impl<'a> Reader<'a> {
     pub(super) fn ticket(&mut self) -> Option<Ticket> {
         let sequence = self.sequence()?;
         let epoch = self.number()?.try_into().ok()?;
-        Some(Ticket::new(sequence, Token { epoch, attempt: self.number()? }))
+        Some(Ticket::new(
+            sequence,
+            Token {
+                epoch,
+                attempt: self.number()?,
+            },
+        ))
     }
 
     /// How many items follow, each of which takes at least one byte.
@@ -239,7 +292,12 @@ impl<'a> Reader<'a> {
     pub(super) fn runs(&mut self) -> Option<Vec<TicketRun>> {
         let count = self.count()?;
         (0..count)
-            .map(|_| Some(TicketRun { first: self.ticket()?, count: self.number()? }))
+            .map(|_| {
+                Some(TicketRun {
+                    first: self.ticket()?,
+                    count: self.number()?,
+                })
+            })
             .collect()
     }
 
@@ -247,7 +305,9 @@ impl<'a> Reader<'a> {
     fn runs_of_tickets(&mut self) -> Option<Vec<TicketRun>> {
         let runs = self.runs()?;
         let most = (OPEN_MAX + MAX_IN_FLIGHT_MAX) as u64;
-        let tickets = runs.iter().try_fold(0_u64, |sum, run| sum.checked_add(run.count))?;
+        let tickets = runs
+            .iter()
+            .try_fold(0_u64, |sum, run| sum.checked_add(run.count))?;
         (tickets <= most).then_some(runs)
     }
 

@@ -12,8 +12,6 @@
 
 mod apply;
 mod check;
-#[cfg(test)]
-mod model;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -115,7 +113,10 @@ impl Ledger {
 
     /// Begins the next epoch: tickets of this one are never given again.
     pub(super) fn begin_epoch(&mut self) {
-        self.token = Token { epoch: self.token.epoch.saturating_add(1), attempt: 0 };
+        self.token = Token {
+            epoch: self.token.epoch.saturating_add(1),
+            attempt: 0,
+        };
     }
 
     /// Takes the time. Leases that are over and delays that are become due.
@@ -152,7 +153,9 @@ impl Ledger {
 
     /// How many more particles may be in flight.
     pub(super) fn room(&self) -> usize {
-        self.options.max_in_flight.saturating_sub(self.agenda.leased)
+        self.options
+            .max_in_flight
+            .saturating_sub(self.agenda.leased)
     }
 
     /// When something may become due without anyone doing anything.
@@ -174,7 +177,10 @@ impl Ledger {
                     });
                 }
                 _ if due.picks.len() < room => {
-                    due.picks.push(Pick { sequence: *sequence, group: *group });
+                    due.picks.push(Pick {
+                        sequence: *sequence,
+                        group: *group,
+                    });
                 }
                 _ => {}
             }
@@ -222,12 +228,25 @@ impl Ledger {
             .iter()
             .map(|pick| {
                 let attempt = self.token.attempt.saturating_add(1);
-                let ticket = Ticket::new(pick.sequence, Token { attempt, ..self.token });
+                let ticket = Ticket::new(
+                    pick.sequence,
+                    Token {
+                        attempt,
+                        ..self.token
+                    },
+                );
                 (ticket, self.take(ticket, pick.group, deadline))
             })
             .collect();
         let runs = TicketRun::collect(tickets.iter().map(|(ticket, _)| *ticket));
-        (tickets, Entry::Delivered { now: self.now, deadline, runs })
+        (
+            tickets,
+            Entry::Delivered {
+                now: self.now,
+                deadline,
+                runs,
+            },
+        )
     }
 
     /// Settles a particle that went to the dead-letter topic; none when its ticket is another by now.
@@ -236,14 +255,19 @@ impl Ledger {
         if flight.token != ticket.token || !self.agenda.due.contains_key(&ticket.sequence) {
             return None;
         }
-        let entry = Entry::Buried { runs: TicketRun::collect([ticket]) };
+        let entry = Entry::Buried {
+            runs: TicketRun::collect([ticket]),
+        };
         self.apply(&entry);
         Some(entry)
     }
 
     /// Takes back particles that reached nobody, as if they had never been handed out.
     pub(super) fn release(&mut self, tickets: &[Ticket]) -> Option<Entry> {
-        let held = tickets.iter().copied().filter(|ticket| self.is_held(*ticket));
+        let held = tickets
+            .iter()
+            .copied()
+            .filter(|ticket| self.is_held(*ticket));
         let runs = TicketRun::collect(held);
         let entry = (!runs.is_empty()).then_some(Entry::Released { runs })?;
         self.apply(&entry);
@@ -260,7 +284,10 @@ impl Ledger {
     /// Changes the settings; none when they are the same.
     pub(super) fn set_options(&mut self, options: &ConsumerOptions) -> Option<Entry> {
         // Where the consumer began does not change.
-        let options = ConsumerOptions { start: self.options.start, ..options.clone() };
+        let options = ConsumerOptions {
+            start: self.options.start,
+            ..options.clone()
+        };
         let entry = (options != self.options).then(|| Entry::Options(Box::new(options)))?;
         self.apply(&entry);
         Some(entry)

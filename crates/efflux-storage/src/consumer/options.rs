@@ -121,7 +121,9 @@ impl ConsumerOptions {
     /// # Errors
     /// `Invalid` when the dead-letter topic is the topic itself, or its name would be too long.
     pub(super) fn dead_letters(&self, topic: &TopicName) -> Result<Option<(u32, TopicName)>> {
-        let Some(max) = self.max_deliveries else { return Ok(None) };
+        let Some(max) = self.max_deliveries else {
+            return Ok(None);
+        };
         match &self.dead_letter {
             Some(named) if named == topic => Err(Error::invalid(format!(
                 "topic {topic} cannot be its own dead-letter topic: name another one"
@@ -129,9 +131,13 @@ impl ConsumerOptions {
             Some(named) => Ok(Some((max, named.clone()))),
             None if topic.as_str().ends_with(DEAD_LETTER_SUFFIX) => Ok(None),
             None => {
-                let name = format!("{topic}{DEAD_LETTER_SUFFIX}").parse().map_err(|error| {
-                    Error::invalid(format!("{error}: name the dead-letter topic with dead_letter"))
-                })?;
+                let name = format!("{topic}{DEAD_LETTER_SUFFIX}")
+                    .parse()
+                    .map_err(|error| {
+                        Error::invalid(format!(
+                            "{error}: name the dead-letter topic with dead_letter"
+                        ))
+                    })?;
                 Ok(Some((max, name)))
             }
         }
@@ -179,7 +185,14 @@ mod tests {
         assert_eq!(derived, (10, "orders.dead".parse().unwrap()));
         assert_eq!(dead_letters("orders.dead", &options).unwrap(), None);
         let named = options.clone().with_dead_letter("failed".parse().unwrap());
-        assert_eq!(dead_letters("orders.dead", &named).unwrap().unwrap().1.as_str(), "failed");
+        assert_eq!(
+            dead_letters("orders.dead", &named)
+                .unwrap()
+                .unwrap()
+                .1
+                .as_str(),
+            "failed"
+        );
         assert!(dead_letters("failed", &named).is_err());
         assert!(dead_letters(&"x".repeat(200), &options).is_err());
         let endless = options.with_max_deliveries(None);

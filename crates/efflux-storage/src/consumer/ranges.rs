@@ -17,7 +17,10 @@ pub(super) struct Settled {
 
 impl Settled {
     pub(super) const fn below(floor: Sequence) -> Self {
-        Self { floor: floor.get(), above: BTreeMap::new() }
+        Self {
+            floor: floor.get(),
+            above: BTreeMap::new(),
+        }
     }
 
     /// The first place that is not settled.
@@ -27,7 +30,9 @@ impl Settled {
 
     /// The ranges above the floor: first place, and place after the last.
     pub(super) fn above(&self) -> impl ExactSizeIterator<Item = (Sequence, Sequence)> {
-        self.above.iter().map(|(first, end)| (Sequence::new(*first), Sequence::new(*end)))
+        self.above
+            .iter()
+            .map(|(first, end)| (Sequence::new(*first), Sequence::new(*end)))
     }
 
     pub(super) fn contains(&self, sequence: Sequence) -> bool {
@@ -46,7 +51,10 @@ impl Settled {
     /// How many places through `last` are not settled.
     pub(super) fn open_through(&self, last: Sequence) -> u64 {
         let end = last.next().get();
-        let ranges = self.above.range(..end).map(|(first, range_end)| end.min(*range_end) - first);
+        let ranges = self
+            .above
+            .range(..end)
+            .map(|(first, range_end)| end.min(*range_end) - first);
         end.saturating_sub(self.floor).saturating_sub(ranges.sum())
     }
 
@@ -112,7 +120,10 @@ mod tests {
 
     fn check(settled: &Settled, plain: &BTreeSet<u64>) -> Result<(), TestCaseError> {
         for place in 0..80 {
-            prop_assert_eq!(settled.contains(Sequence::new(place)), plain.contains(&place));
+            prop_assert_eq!(
+                settled.contains(Sequence::new(place)),
+                plain.contains(&place)
+            );
             let open = (0..=place).filter(|place| !plain.contains(place)).count() as u64;
             prop_assert_eq!(settled.open_through(Sequence::new(place)), open);
         }

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use efflux_particle::{Particle, Sequence, Timestamp};
 
-use super::bury::DeadLetters;
 use super::core::Core;
 use super::groups::GroupKey;
 use super::ledger::{Due, Offer, Pick};
-use super::limits::{
-    READ_AHEAD_BYTES, READ_AHEAD_PARTICLES, RECEIVE_BYTES, REDELIVER_PARTICLES,
-};
+use super::limits::{READ_AHEAD_BYTES, READ_AHEAD_PARTICLES, RECEIVE_BYTES, REDELIVER_PARTICLES};
 use super::ticket::{Delivery, Ticket};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::ReadLimit;
 
 /// Particles that were read and not yet looked at, ascending.
@@ -70,25 +67,23 @@ impl Drop for Handover<'_> {
 
 impl Core {
     /// Waits until there is something to hand out, or the time is over.
-    pub(super) async fn receive(
-        &self,
-        max: usize,
-        wait: Duration,
-        dead_letters: &dyn DeadLetters,
-    ) -> Result<Vec<Delivery>> {
+    pub(super) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>> {
+        if max == 0 {
+            return Err(Error::invalid("receive at least one particle at once"));
+        }
         let clock = &self.parts.clock;
         let mut changed = self.changed.subscribe();
         let over = clock.sleep_until(clock.now().plus(wait));
         tokio::pin!(over);
         loop {
             changed.mark_unchanged();
-            let look = self.look(max, dead_letters).await?;
+            let look = self.look(max).await?;
             if !look.deliveries.is_empty() || wait.is_zero() {
                 return Ok(look.deliveries);
             }
             let grown = async {
                 match look.past {
-                    Some(past) => self.parts.log.wait_past(past).await.map(drop),
+                    Some(past) => self.parts.log.wait_past(past).await,
                     None => pending().await,
                 }
             };
@@ -109,12 +104,12 @@ impl Core {
     }
 
     /// Looks once for what can be handed out, and hands it out.
-    async fn look(&self, max: usize, dead_letters: &dyn DeadLetters) -> Result<Look> {
+    async fn look(&self, max: usize) -> Result<Look> {
         let mut ahead = self.reading.lock().await;
         loop {
             let (due, cursor, room) = self.plan(max)?;
             for doomed in &due.doomed {
-                self.bury(*doomed, dead_letters).await?;
+                self.bury(*doomed).await?;
             }
             let again = self.read_again(&due.picks).await?;
             if due.picks.len() < max.min(room) {
@@ -129,7 +124,11 @@ impl Core {
             let is_idle = due.doomed.is_empty() && due.picks.is_empty() && is_end;
             if took.is_full || is_idle {
                 let past = took.cursor.previous().filter(|_| !took.is_full);
-                return Ok(Look { deliveries: Vec::new(), past, time: took.time });
+                return Ok(Look {
+                    deliveries: Vec::new(),
+                    past,
+                    time: took.time,
+                });
             }
         }
     }
@@ -138,7 +137,10 @@ impl Core {
     fn plan(&self, max: usize) -> Result<(Due, Sequence, usize)> {
         let state = self.state()?;
         let ledger = &state.ledger;
-        let doom_after = ledger.options().dead_letters(self.topic())?.map(|(after, _)| after);
+        let doom_after = ledger
+            .options()
+            .dead_letters(self.topic())?
+            .map(|(after, _)| after);
         Ok((ledger.due(max, doom_after), ledger.cursor(), ledger.room()))
     }
 
@@ -149,7 +151,10 @@ impl Core {
         for part in picks.chunks(REDELIVER_PARTICLES) {
             let sequences: Vec<Sequence> = part.iter().map(|pick| pick.sequence).collect();
             let read = self.parts.log.read_each(&sequences).await?;
-            bytes += read.iter().map(|particle| particle.frame().len()).sum::<usize>();
+            bytes += read
+                .iter()
+                .map(|particle| particle.frame().len())
+                .sum::<usize>();
             again.extend(part.iter().copied().zip(read));
             if bytes >= RECEIVE_BYTES {
                 break;
@@ -160,9 +165,16 @@ impl Core {
 
     /// Reads on along the topic when everything that was read is used up.
     async fn fill(&self, ahead: &mut ReadAhead, cursor: Sequence) -> Result<()> {
-        while ahead.0.pop_front_if(|particle| particle.sequence() < cursor).is_some() {}
-        if ahead.0.is_empty() && cursor <= self.parts.log.head().sequence {
-            let limit = ReadLimit { particles: READ_AHEAD_PARTICLES, bytes: READ_AHEAD_BYTES };
+        while ahead
+            .0
+            .pop_front_if(|particle| particle.sequence() < cursor)
+            .is_some()
+        {}
+        if ahead.0.is_empty() && cursor <= self.parts.log.head() {
+            let limit = ReadLimit {
+                particles: READ_AHEAD_PARTICLES,
+                bytes: READ_AHEAD_BYTES,
+            };
             ahead.0 = self.parts.log.read(cursor, limit).await?.into();
         }
         Ok(())
@@ -187,7 +199,9 @@ impl Core {
             }
         }
         while picks.len() < max.min(room) && bytes < RECEIVE_BYTES {
-            let Some(particle) = ahead.0.pop_front() else { break };
+            let Some(particle) = ahead.0.pop_front() else {
+                break;
+            };
             let group = particle.metadata().message_group().map(GroupKey::of);
             match state.ledger.offer(particle.sequence(), group) {
                 Offer::Passed => {}
@@ -225,10 +239,21 @@ impl Core {
 
     /// Keeps what was leased, then hands it over.
     async fn hand_over(&self, took: Took) -> Result<Look> {
-        let tickets = took.deliveries.iter().map(|delivery| delivery.ticket).collect();
-        let mut handover = Handover { core: self, tickets };
+        let tickets = took
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.ticket)
+            .collect();
+        let mut handover = Handover {
+            core: self,
+            tickets,
+        };
         self.keep(took.through, false).await?;
         handover.tickets.clear();
-        Ok(Look { deliveries: took.deliveries, past: None, time: None })
+        Ok(Look {
+            deliveries: took.deliveries,
+            past: None,
+            time: None,
+        })
     }
 }

@@ -6,9 +6,9 @@ use super::entry::{Entry, Reader};
 use super::groups::GroupKey;
 use super::ledger::Ledger;
 use super::limits::REDELIVER_PARTICLES;
+use super::source::Source;
 use super::status::ConsumerStatus;
 use crate::error::{Damage, Error, Result};
-use crate::log::TopicLog;
 
 /// The state that these records tell, and the number of the last entry; none for a new consumer.
 pub(super) fn replay(
@@ -32,8 +32,9 @@ pub(super) fn replay(
         };
         let mut reader = Reader::new(record);
         while !reader.is_empty() {
-            let (number, entry) =
-                reader.entry().ok_or_else(|| damage("holds no entry of a consumer"))?;
+            let (number, entry) = reader
+                .entry()
+                .ok_or_else(|| damage("holds no entry of a consumer"))?;
             match (&mut state, &entry) {
                 (None, Entry::Summary(summary)) => {
                     state = Some((Ledger::from_summary((**summary).clone()), number));
@@ -53,7 +54,7 @@ pub(super) fn replay(
 }
 
 /// Tells the ledger the groups of what was delivered before: the journal does not keep them.
-pub(super) async fn tell_groups(log: &dyn TopicLog, ledger: &mut Ledger) -> Result<()> {
+pub(super) async fn tell_groups(log: &dyn Source, ledger: &mut Ledger) -> Result<()> {
     let open: Vec<Sequence> = ledger.open().collect();
     for part in open.chunks(REDELIVER_PARTICLES) {
         for particle in log.read_each(part).await? {

@@ -3,16 +3,17 @@
 use efflux_particle::{Sequence, Timestamp};
 
 use super::options::Start;
+use super::source::Source;
 use crate::error::{Error, Result};
-use crate::log::{ReadLimit, TopicLog};
+use crate::log::ReadLimit;
 
 /// Particles before the one that was found by halving that are looked at too: producers stamp their
 /// messages before they are put in order, and clocks are set back, so times do not ascend strictly.
 const LOOK_BACK: u64 = 1024;
 
 /// The first place to deliver.
-pub(super) async fn resolve(log: &dyn TopicLog, start: Start) -> Result<Sequence> {
-    let next = log.head().sequence.next();
+pub(super) async fn resolve(log: &dyn Source, start: Start) -> Result<Sequence> {
+    let next = log.head().next();
     match start {
         Start::Root => Ok(Sequence::FIRST),
         Start::Head => Ok(next),
@@ -26,7 +27,7 @@ pub(super) async fn resolve(log: &dyn TopicLog, start: Start) -> Result<Sequence
 }
 
 /// The first place whose particle entered Efflux at that time or later; `next` when there is none.
-async fn first_since(log: &dyn TopicLog, time: Timestamp, next: Sequence) -> Result<Sequence> {
+async fn first_since(log: &dyn Source, time: Timestamp, next: Sequence) -> Result<Sequence> {
     let (mut low, mut high) = (Sequence::FIRST, next);
     while low < high {
         let middle = low.plus(high.past(low) / 2);
@@ -41,7 +42,10 @@ async fn first_since(log: &dyn TopicLog, time: Timestamp, next: Sequence) -> Res
         let read = log.read(from, ReadLimit::default()).await?;
         let Some(last) = read.last() else { break };
         from = last.sequence().next();
-        if let Some(found) = read.iter().find(|particle| particle.metadata().created() >= time) {
+        if let Some(found) = read
+            .iter()
+            .find(|particle| particle.metadata().created() >= time)
+        {
             return Ok(found.sequence().min(low));
         }
     }

@@ -91,7 +91,9 @@ impl Summary {
             })
             .collect::<Option<_>>()?;
         let count = reader.count()?;
-        let flights = (0..count).map(|_| Kept::decode(reader)).collect::<Option<_>>()?;
+        let flights = (0..count)
+            .map(|_| Kept::decode(reader))
+            .collect::<Option<_>>()?;
         let committed = reader.runs()?;
         Some(Self {
             now,
@@ -118,6 +120,10 @@ impl Kept {
             2 => KeptState::Released,
             _ => return None,
         };
-        Some(Self { ticket, deliveries, state })
+        Some(Self {
+            ticket,
+            deliveries,
+            state,
+        })
     }
 }

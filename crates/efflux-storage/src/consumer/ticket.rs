@@ -61,7 +61,11 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}.{}", self.sequence, self.token.epoch, self.token.attempt)
+        write!(
+            f,
+            "{}@{}.{}",
+            self.sequence, self.token.epoch, self.token.attempt
+        )
     }
 }
 
@@ -74,7 +78,10 @@ impl FromStr for Ticket {
             let (epoch, attempt) = token.split_once('.')?;
             let ticket = Self {
                 sequence: sequence.parse().ok()?,
-                token: Token { epoch: epoch.parse().ok()?, attempt: attempt.parse().ok()? },
+                token: Token {
+                    epoch: epoch.parse().ok()?,
+                    attempt: attempt.parse().ok()?,
+                },
             };
             // Only what was printed is read: no signs, no leading zeros.
             (ticket.to_string() == text).then_some(ticket)
@@ -97,7 +104,10 @@ impl TicketRun {
     /// The ticket `at` places after the first.
     fn at(self, at: u64) -> Ticket {
         let Token { epoch, attempt } = self.first.token;
-        let token = Token { epoch, attempt: attempt.saturating_add(at) };
+        let token = Token {
+            epoch,
+            attempt: attempt.saturating_add(at),
+        };
         Ticket::new(self.first.sequence.plus(at), token)
     }
 
@@ -125,7 +135,10 @@ impl TicketRun {
         for ticket in tickets {
             match runs.last_mut() {
                 Some(run) if run.at(run.count) == ticket => run.count += 1,
-                _ => runs.push(Self { first: ticket, count: 1 }),
+                _ => runs.push(Self {
+                    first: ticket,
+                    count: 1,
+                }),
             }
         }
         runs
@@ -138,14 +151,20 @@ mod tests {
 
     #[test]
     fn a_ticket_reads_back_what_it_prints() {
-        for text in ["1@1.1", "0@0.0", "18446744073709551615@4294967295.18446744073709551615"] {
+        for text in [
+            "1@1.1",
+            "0@0.0",
+            "18446744073709551615@4294967295.18446744073709551615",
+        ] {
             assert_eq!(text.parse::<Ticket>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn other_texts_are_no_tickets() {
-        for text in ["", "1", "1@", "1@1", "1@1.", "@1.1", "+1@1.1", "01@1.1", "1@1.1 ", "1@-1.1"] {
+        for text in [
+            "", "1", "1@", "1@1", "1@1.", "@1.1", "+1@1.1", "01@1.1", "1@1.1 ", "1@-1.1",
+        ] {
             assert!(text.parse::<Ticket>().is_err(), "{text:?}");
         }
     }
@@ -156,8 +175,16 @@ mod tests {
             .map(|text| text.parse().unwrap())
             .to_vec();
         let runs = TicketRun::collect(tickets.iter().copied());
-        assert_eq!(runs.iter().map(|run| run.count).collect::<Vec<_>>(), [2, 1, 1, 1]);
-        assert_eq!(runs.iter().flat_map(|run| run.tickets()).collect::<Vec<_>>(), tickets);
+        assert_eq!(
+            runs.iter().map(|run| run.count).collect::<Vec<_>>(),
+            [2, 1, 1, 1]
+        );
+        assert_eq!(
+            runs.iter()
+                .flat_map(|run| run.tickets())
+                .collect::<Vec<_>>(),
+            tickets
+        );
         assert!(runs[0].contains(tickets[1]) && !runs[0].contains(tickets[2]));
     }
 }

@@ -93,8 +93,16 @@ impl FileJournal {
         workers: Arc<Workers>,
         writable: bool,
     ) -> Result<Self> {
-        let place = Place { disk, path, topic: topic.clone() };
-        let shared = Shared { place, queue: Mutex::default(), writer: Mutex::default() };
+        let place = Place {
+            disk,
+            path,
+            topic: topic.clone(),
+        };
+        let shared = Shared {
+            place,
+            queue: Mutex::default(),
+            writer: Mutex::default(),
+        };
         Ok(Self {
             shared: Arc::new(shared),
             workers,
@@ -111,11 +119,18 @@ impl FileJournal {
                 self.shared.place.path.display()
             )));
         }
-        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone())?;
+        let room = Arc::clone(&self.room)
+            .acquire_owned()
+            .await
+            .map_err(|_| gone())?;
         let (answer, answered) = oneshot::channel();
         let is_first = {
             let mut queue = self.shared.queue.lock();
-            queue.requests.push_back(Request { work, answer, _room: room });
+            queue.requests.push_back(Request {
+                work,
+                answer,
+                _room: room,
+            });
             !std::mem::replace(&mut queue.is_served, true)
         };
         if is_first {
@@ -174,8 +189,10 @@ impl Shared {
                 }
                 queue.next_group()
             };
-            let (works, answers): (Vec<Work>, Vec<_>) =
-                requests.into_iter().map(|request| (request.work, request.answer)).unzip();
+            let (works, answers): (Vec<Work>, Vec<_>) = requests
+                .into_iter()
+                .map(|request| (request.work, request.answer))
+                .unzip();
             let done = writer.write(&self.place, works);
             drop(writer);
             for answer in answers {
@@ -192,8 +209,15 @@ impl Queue {
     /// What is done next: a replacement or deletion alone, appends together.
     fn next_group(&mut self) -> Vec<Request> {
         let appends = |request: &Request| matches!(request.work, Work::Append { .. });
-        let count = self.requests.iter().take_while(|request| appends(request)).count().max(1);
-        self.requests.drain(..count.min(self.requests.len())).collect()
+        let count = self
+            .requests
+            .iter()
+            .take_while(|request| appends(request))
+            .count()
+            .max(1);
+        self.requests
+            .drain(..count.min(self.requests.len()))
+            .collect()
     }
 }
 
@@ -207,7 +231,11 @@ struct Failure {
 impl Failure {
     fn error(&self) -> Error {
         let error = Error::new(self.kind, self.message.clone());
-        if self.may_have_applied { error.with_may_have_applied() } else { error }
+        if self.may_have_applied {
+            error.with_may_have_applied()
+        } else {
+            error
+        }
     }
 }
 
@@ -215,12 +243,20 @@ impl Writer {
     fn write(&mut self, place: &Place, works: Vec<Work>) -> Result<(), Failure> {
         if let Some(reason) = &self.closed {
             let message = format!("{} is closed: {reason}", place.path.display());
-            return Err(Failure { kind: ErrorKind::Closed, message, may_have_applied: false });
+            return Err(Failure {
+                kind: ErrorKind::Closed,
+                message,
+                may_have_applied: false,
+            });
         }
         self.work(place, works).map_err(|error| {
             self.open = None;
             self.closed = Some(format!("{error}; open the consumer again"));
-            Failure { kind: error.kind(), message: error.to_string(), may_have_applied: true }
+            Failure {
+                kind: error.kind(),
+                message: error.to_string(),
+                may_have_applied: true,
+            }
         })
     }
 
@@ -271,9 +307,8 @@ impl Writer {
         };
         self.open = None;
         if place.disk.exists(place.folder()) {
-            delete().map_err(|error| {
-                Error::io(format!("deleting {}", place.path.display()), error)
-            })?;
+            delete()
+                .map_err(|error| Error::io(format!("deleting {}", place.path.display()), error))?;
         }
         self.closed = Some("it was deleted".to_owned());
         Ok(())
@@ -302,7 +337,9 @@ impl Open {
         for record in records {
             end = end.encode(record, &mut bytes).map_err(Fault::Refused)?;
         }
-        self.file.write_at(&bytes, self.end.offset).map_err(Fault::Failed)?;
+        self.file
+            .write_at(&bytes, self.end.offset)
+            .map_err(Fault::Failed)?;
         self.end = end;
         if durable {
             self.file.sync().map_err(Fault::Failed)?;
@@ -330,10 +367,14 @@ impl Place {
     /// Puts a new file with these records in place of the old one, durably.
     fn write_new(&self, generation: u64, records: &[Vec<u8>]) -> Result<Open> {
         let (bytes, end) = format::encode_file(generation, records)?;
-        let file = self.put_in_place(&bytes).map_err(|error| {
-            Error::io(format!("writing {}", self.path.display()), error)
-        })?;
-        Ok(Open { file, end, marks: 0 })
+        let file = self
+            .put_in_place(&bytes)
+            .map_err(|error| Error::io(format!("writing {}", self.path.display()), error))?;
+        Ok(Open {
+            file,
+            end,
+            marks: 0,
+        })
     }
 
     fn put_in_place(&self, bytes: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
@@ -353,6 +394,8 @@ impl Place {
 
 impl fmt::Debug for FileJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileJournal").field("path", &self.shared.place.path).finish_non_exhaustive()
+        f.debug_struct("FileJournal")
+            .field("path", &self.shared.place.path)
+            .finish_non_exhaustive()
     }
 }

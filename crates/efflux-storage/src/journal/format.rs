@@ -77,7 +77,14 @@ impl End {
     /// The mark that all before this end is durable, and where it goes: the `turn`th of the file.
     pub(super) fn mark(self, turn: u64) -> (u64, Vec<u8>) {
         let [first, second] = MARKS_AT;
-        (if turn.is_multiple_of(2) { first } else { second }, stamp(self.offset, self.generation))
+        (
+            if turn.is_multiple_of(2) {
+                first
+            } else {
+                second
+            },
+            stamp(self.offset, self.generation),
+        )
     }
 }
 
@@ -86,7 +93,12 @@ pub(super) fn encode_file(generation: u64, records: &[Vec<u8>]) -> Result<(Vec<u
     let mut bytes = stamp(u64::from_le_bytes(MAGIC), generation);
     let checksum = crc32c::crc32c(&bytes);
     bytes.resize(RECORDS_AT, 0);
-    let mut end = End { generation, offset: RECORDS_AT as u64, number: 0, checksum };
+    let mut end = End {
+        generation,
+        offset: RECORDS_AT as u64,
+        number: 0,
+        checksum,
+    };
     for record in records {
         end = end.encode(record, &mut bytes)?;
     }
@@ -109,7 +121,9 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
         Err(error) => return Err(unreadable(error)),
     };
     let damage = |offset: u64, problem: String| {
-        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         Error::corrupt(Damage {
             topic: topic.clone(),
             file: format!("consumers/{name}"),
@@ -138,13 +152,24 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
         .filter_map(|at| mark(&head, *at))
         .filter_map(|(durable, of)| (of == generation).then_some(durable))
         .max()
-        .ok_or_else(|| damage(MARKS_AT[0], "neither mark of what is durable checks".to_owned()))?;
+        .ok_or_else(|| {
+            damage(
+                MARKS_AT[0],
+                "neither mark of what is durable checks".to_owned(),
+            )
+        })?;
     let (records, end, problem) = walk(generation, &rest);
     if end < durable {
         let problem = problem.unwrap_or_else(|| "the file ends".to_owned());
-        return Err(damage(end, format!("{problem}, before byte {durable} that was durable")));
+        return Err(damage(
+            end,
+            format!("{problem}, before byte {durable} that was durable"),
+        ));
     }
-    Ok(Some(Loaded { records, generation }))
+    Ok(Some(Loaded {
+        records,
+        generation,
+    }))
 }
 
 /// Reads and checks a journal, and writes nothing. A torn tail is no damage.
@@ -195,7 +220,9 @@ fn chained(before: u32, length: u32, number: u64, record: &[u8]) -> u32 {
         .into_iter()
         .chain(length.to_le_bytes())
         .chain(number.to_le_bytes());
-    head.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+    head.iter_mut()
+        .zip(fields)
+        .for_each(|(to, from)| *to = from);
     crc32c::crc32c_append(crc32c::crc32c(&head), record)
 }
 

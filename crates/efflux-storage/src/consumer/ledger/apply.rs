@@ -25,7 +25,12 @@ impl Ledger {
                 KeptState::Released => State::Released,
             };
             let Ticket { sequence, token } = kept.ticket;
-            let flight = Flight { token, deliveries: kept.deliveries, state, group: None };
+            let flight = Flight {
+                token,
+                deliveries: kept.deliveries,
+                state,
+                group: None,
+            };
             if ledger.flights.insert(sequence, flight).is_none() {
                 ledger.agenda.enter(sequence, state);
             }
@@ -41,7 +46,11 @@ impl Ledger {
     pub(in crate::consumer) fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Summary(summary) => *self = Self::from_summary((**summary).clone()),
-            Entry::Delivered { now, deadline, runs } => {
+            Entry::Delivered {
+                now,
+                deadline,
+                runs,
+            } => {
                 self.set_now(*now);
                 for ticket in tickets(runs) {
                     self.take(ticket, None, *deadline);
@@ -55,16 +64,34 @@ impl Ledger {
                 runs.iter().for_each(|run| self.settle(*run));
                 self.dead_lettered += runs.iter().map(|run| run.count).sum::<u64>();
             }
-            Entry::RolledBack { now, not_before, runs } => {
+            Entry::RolledBack {
+                now,
+                not_before,
+                runs,
+            } => {
                 self.set_now(*now);
                 for ticket in tickets(runs) {
-                    self.change(ticket.sequence, State::RolledBack { not_before: *not_before });
+                    self.change(
+                        ticket.sequence,
+                        State::RolledBack {
+                            not_before: *not_before,
+                        },
+                    );
                 }
             }
-            Entry::Extended { now, deadline, runs } => {
+            Entry::Extended {
+                now,
+                deadline,
+                runs,
+            } => {
                 self.set_now(*now);
                 for ticket in tickets(runs) {
-                    self.change(ticket.sequence, State::Leased { deadline: *deadline });
+                    self.change(
+                        ticket.sequence,
+                        State::Leased {
+                            deadline: *deadline,
+                        },
+                    );
                 }
             }
             Entry::Released { runs } => tickets(runs).for_each(|ticket| self.undo(ticket)),
@@ -98,7 +125,12 @@ impl Ledger {
             }
             btree_map::Entry::Vacant(free) => {
                 self.agenda.due.remove(&sequence);
-                free.insert(Flight { token, deliveries: 0, state, group })
+                free.insert(Flight {
+                    token,
+                    deliveries: 0,
+                    state,
+                    group,
+                })
             }
         };
         flight.token = token;
@@ -128,7 +160,9 @@ impl Ledger {
 
     fn settle(&mut self, run: TicketRun) {
         for ticket in run.tickets() {
-            let Some(flight) = self.flights.remove(&ticket.sequence) else { continue };
+            let Some(flight) = self.flights.remove(&ticket.sequence) else {
+                continue;
+            };
             self.agenda.leave(ticket.sequence, flight.state);
             if let Some(group) = flight.group
                 && let Some(next) = self.groups.leave(group)
@@ -158,7 +192,10 @@ impl Ledger {
             return;
         }
         let moved = |time: Timestamp| Timestamp::from_nanos(time.nanos().saturating_sub(back));
-        let mut agenda = Agenda { due: std::mem::take(&mut self.agenda.due), ..Agenda::default() };
+        let mut agenda = Agenda {
+            due: std::mem::take(&mut self.agenda.due),
+            ..Agenda::default()
+        };
         for (sequence, flight) in &mut self.flights {
             match &mut flight.state {
                 State::Leased { deadline: time } | State::RolledBack { not_before: time } => {

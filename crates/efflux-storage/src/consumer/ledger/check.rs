@@ -44,7 +44,11 @@ impl Ledger {
     ) -> Result<Option<Entry>, Refused> {
         let held = self.held(tickets, Standing::RolledBack)?;
         let (now, not_before) = (self.now, self.now.plus(delay));
-        Ok(self.applied(held, |runs| Entry::RolledBack { now, not_before, runs }))
+        Ok(self.applied(held, |runs| Entry::RolledBack {
+            now,
+            not_before,
+            runs,
+        }))
     }
 
     /// Lets the leases end `by` from now.
@@ -55,7 +59,11 @@ impl Ledger {
     ) -> Result<Option<Entry>, Refused> {
         let held = self.held(tickets, Standing::Held)?;
         let (now, deadline) = (self.now, self.now.plus(by));
-        Ok(self.applied(held, |runs| Entry::Extended { now, deadline, runs }))
+        Ok(self.applied(held, |runs| Entry::Extended {
+            now,
+            deadline,
+            runs,
+        }))
     }
 
     fn applied(
@@ -85,7 +93,12 @@ impl Ledger {
             match self.standing(ticket) {
                 Standing::Held => held.push(ticket),
                 other if other == also => {}
-                other => return Err(Refused { ticket, reason: other.reason() }),
+                other => {
+                    return Err(Refused {
+                        ticket,
+                        reason: other.reason(),
+                    });
+                }
             }
         }
         Ok(TicketRun::collect(held))
