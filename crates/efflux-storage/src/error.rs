@@ -109,9 +109,10 @@ impl Error {
     /// Stored bytes are damaged.
     #[must_use]
     pub fn corrupt(damage: Damage) -> Self {
+        let message = damage.to_string();
         Self {
-            damage: Some(Box::new(damage.clone())),
-            ..Self::new(ErrorKind::Corrupt, damage.to_string())
+            damage: Some(Box::new(damage)),
+            ..Self::new(ErrorKind::Corrupt, message)
         }
     }
 

@@ -28,6 +28,7 @@ mod memory;
 
 mod store;
 mod topic;
+mod typed;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
@@ -40,4 +41,5 @@ pub use options::{Access, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};
 pub use store::Store;
 pub use topic::{Follower, Topic};
+pub use typed::{Data, Encoding, TypedBatches, TypedTopic};
 pub use verify::{Progress, Verified};

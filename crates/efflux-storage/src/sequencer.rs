@@ -7,6 +7,9 @@
 mod recent;
 mod window;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use efflux_particle::{Draft, Head, Id, Metadata, Particle, Sequence};
 
 use self::recent::Recent;
@@ -49,8 +52,8 @@ enum Fate {
     New(Draft),
     /// It stands there already.
     There(Receipt),
-    /// It is the same message as an earlier one of this batch.
-    Repeats(Id),
+    /// It is the same message as a new one before it in this batch: the how manieth new one.
+    Repeats(usize),
 }
 
 impl Sequencer {
@@ -135,7 +138,7 @@ impl Sequencer {
     /// Finds out which messages are there already.
     fn recognise(&self, drafts: Vec<Draft>, looked_up: &LookedUp) -> Result<Vec<Fate>> {
         let mut fates = Vec::with_capacity(drafts.len());
-        let mut in_batch = std::collections::HashMap::new();
+        let mut in_batch = HashMap::new();
         for (at, draft) in drafts.into_iter().enumerate() {
             let id = draft.id();
             let found = looked_up
@@ -148,13 +151,20 @@ impl Sequencer {
                 continue;
             }
             let hash = draft.payload_hash();
-            match in_batch.insert(id.clone(), hash) {
-                None => fates.push(Fate::New(draft)),
-                Some(first) if first == hash => fates.push(Fate::Repeats(id)),
-                Some(_) => {
+            let new = in_batch.len();
+            match in_batch.entry(id) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert((new, hash));
+                    fates.push(Fate::New(draft));
+                }
+                Entry::Occupied(first) if first.get().1 == hash => {
+                    fates.push(Fate::Repeats(first.get().0));
+                }
+                Entry::Occupied(first) => {
                     return Err(Error::conflict(format!(
-                        "id {id} stands twice in this batch, with different payloads: \
-                         give each message an id of its own"
+                        "id {} stands twice in this batch, with different payloads: \
+                         give each message an id of its own",
+                        first.key()
                     )));
                 }
             }
@@ -215,15 +225,11 @@ impl Sequencer {
         for fate in fates {
             receipts.push(match fate {
                 Fate::There(receipt) => receipt,
-                Fate::Repeats(id) => {
-                    let first = particles
-                        .iter()
-                        .find(|particle: &&Particle| particle.id() == id);
-                    let first = first.map(|particle| Seen::of(particle));
-                    first.map_or_else(
-                        || Err(Error::invalid(format!("message {id} repeats nothing"))),
-                        |seen| Ok(seen.receipt()),
-                    )?
+                Fate::Repeats(new) => {
+                    let first = particles.get(new).map(Seen::of);
+                    first
+                        .ok_or_else(|| Error::invalid("a message repeats nothing"))?
+                        .receipt()
                 }
                 Fate::New(draft) => {
                     remaining -= 1;

@@ -50,7 +50,7 @@ pub(super) fn recover(files: &TopicFiles) -> Result<Recovered> {
             head_file,
         });
     }
-    let record = recovery.settle(record, &*head_file)?;
+    let record = recovery.settle(&record, &*head_file)?;
     Ok(Recovered {
         record,
         firsts: recovery.firsts,
@@ -108,7 +108,7 @@ impl Recovery<'_> {
             loop {
                 match walk.step().map_err(|error| self.io(error))? {
                     Step::Particle { particle, end, .. } => {
-                        found = Some((Head::on(&particle), end))
+                        found = Some((Head::on(&particle), end));
                     }
                     Step::End { .. } => break,
                     Step::Broken { at, error } => {
@@ -207,10 +207,10 @@ impl Recovery<'_> {
     }
 
     /// Finds the end of the stream, cuts what is not whole, and copies what is not synced.
-    fn settle(&mut self, record: HeadRecord, head_file: &dyn DiskFile) -> Result<HeadRecord> {
-        let start = match self.check_end(&record) {
+    fn settle(&mut self, record: &HeadRecord, head_file: &dyn DiskFile) -> Result<HeadRecord> {
+        let start = match self.check_end(record) {
             Ok(()) => record.clone(),
-            Err(error) => self.start_at_synced(&record).ok_or(error)?,
+            Err(error) => self.start_at_synced(record).ok_or(error)?,
         };
         let (head, end) = self.walk_to_end(start.head, start.end)?;
         let beyond: Vec<_> = self
