@@ -7,7 +7,9 @@ use efflux_storage::{Query, Store, TopicOptions};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("efflux-example-{}", std::process::id()));
     let store = Store::open(&format!("file:{}", folder.display())).await?;
-    let orders = store.create_topic(&"orders".parse()?, TopicOptions::default()).await?;
+    let orders = store
+        .create_topic(&"orders".parse()?, TopicOptions::default())
+        .await?;
     for (customer, total) in [(42, 12), (7, 30), (42, 5)] {
         let message = Message::new(format!("{{\"total\":{total}}}"))
             .with_data_type("order.placed")
@@ -24,11 +26,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             break;
         }
         for particle in batch {
-            println!("found {} {}", particle.sequence(), String::from_utf8_lossy(&particle.payload()));
+            println!(
+                "found {} {}",
+                particle.sequence(),
+                String::from_utf8_lossy(&particle.payload())
+            );
         }
     }
     let verified = orders.verify(Default::default()).await?;
-    println!("verified {} particles, head {}", verified.particles, verified.head);
+    println!(
+        "verified {} particles, head {}",
+        verified.particles, verified.head
+    );
     store.close().await?;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
