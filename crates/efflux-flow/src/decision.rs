@@ -38,8 +38,9 @@ mod tests {
 
     #[test]
     fn events_keep_their_order() {
-        let decision =
-            Decision::nothing().and_then(Message::new("a")).and_then(Message::new("b"));
+        let decision = Decision::nothing()
+            .and_then(Message::new("a"))
+            .and_then(Message::new("b"));
         let payloads: Vec<_> = decision.events().iter().map(Message::payload).collect();
         assert_eq!(payloads, ["a", "b"]);
     }

@@ -25,7 +25,10 @@ impl<R: BufRead> CsvReader<R> {
         let mut rows = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .from_reader(Watched::new(reader));
-        let place = Place { line: Some(1), ..Place::default() };
+        let place = Place {
+            line: Some(1),
+            ..Place::default()
+        };
         let refuse = |problem: String| Malformed::new(place, problem, b"").at_an_end();
         let columns: Arc<[String]> = match rows.headers() {
             Ok(names) => names.iter().map(str::to_owned).collect(),
@@ -35,7 +38,12 @@ impl<R: BufRead> CsvReader<R> {
         if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(refuse(format!("two columns are named {twice:?}")).into());
         }
-        Ok(Self { rows, columns, row: csv::ByteRecord::new(), count: 0 })
+        Ok(Self {
+            rows,
+            columns,
+            row: csv::ByteRecord::new(),
+            count: 0,
+        })
     }
 
     /// The names of the columns.
@@ -50,7 +58,11 @@ impl<R: BufRead> CsvReader<R> {
         let begin = self.rows.position().byte();
         let read = self.rows.read_byte_record(&mut self.row);
         let line = self.rows.get_mut().line_at(begin);
-        let place = Place { record: self.count + 1, line: Some(line), ..Place::default() };
+        let place = Place {
+            record: self.count + 1,
+            line: Some(line),
+            ..Place::default()
+        };
         match read {
             Ok(false) => return Ok(None),
             Ok(true) => self.count += 1,
@@ -66,13 +78,17 @@ impl<R: BufRead> CsvReader<R> {
                 Err(error) => {
                     let text = joined(&self.row);
                     let before = text.len().min(error.valid_up_to());
-                    let at = std::str::from_utf8(&text).map_or_else(|e| e.valid_up_to(), |_| before);
+                    let at =
+                        std::str::from_utf8(&text).map_or_else(|e| e.valid_up_to(), |_| before);
                     return Err(not_utf8(place, at, &text).into());
                 }
             }
         }
         let columns = Arc::clone(&self.columns);
-        Ok(Some(Record { place, body: Body::Row { columns, values } }))
+        Ok(Some(Record {
+            place,
+            body: Body::Row { columns, values },
+        }))
     }
 }
 
@@ -83,18 +99,23 @@ fn joined(row: &csv::ByteRecord) -> Vec<u8> {
 fn fault(error: csv::Error, place: Place, row: &csv::ByteRecord) -> Fault {
     match error.into_kind() {
         csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            let problem = format!("the row is longer than {RECORD_BYTES_MAX} bytes: is a quote open?");
+            let problem =
+                format!("the row is longer than {RECORD_BYTES_MAX} bytes: is a quote open?");
             Malformed::new(place, problem, b"").at_an_end().into()
         }
         csv::ErrorKind::Io(error) => error.into(),
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
             let problem = format!("the row has {len} values, the first line names {expected_len}");
             Malformed::new(place, problem, &joined(row)).into()
         }
-        csv::ErrorKind::Utf8 { .. } => {
-            Malformed::new(place, "the column names are no UTF-8", b"").at_an_end().into()
-        }
-        _ => Malformed::new(place, "the row cannot be read", b"").at_an_end().into(),
+        csv::ErrorKind::Utf8 { .. } => Malformed::new(place, "the column names are no UTF-8", b"")
+            .at_an_end()
+            .into(),
+        _ => Malformed::new(place, "the row cannot be read", b"")
+            .at_an_end()
+            .into(),
     }
 }
 
@@ -112,7 +133,13 @@ struct Watched<R> {
 
 impl<R> Watched<R> {
     const fn new(reader: R) -> Self {
-        Self { reader, left: RECORD_BYTES_MAX, read: 0, line: 1, ends: VecDeque::new() }
+        Self {
+            reader,
+            left: RECORD_BYTES_MAX,
+            read: 0,
+            line: 1,
+            ends: VecDeque::new(),
+        }
     }
 
     /// The line of the first byte from `offset` on that ends no line. Offsets must ascend.
@@ -128,7 +155,10 @@ impl<R> Watched<R> {
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.left = self.left.checked_sub(count).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.left = self
+            .left
+            .checked_sub(count)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         for (offset, byte) in (self.read..).zip(buffer.iter().take(count)) {
             if matches!(byte, b'\n' | b'\r') {
                 self.ends.push_back((offset, *byte == b'\n'));
@@ -141,7 +171,9 @@ impl<R: Read> Read for Watched<R> {
 
 impl<R> std::fmt::Debug for CsvReader<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CsvReader").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("CsvReader")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +190,10 @@ mod tests {
         loop {
             match reader.next_record() {
                 Ok(None) => break,
-                Ok(Some(Record { body: Body::Row { values, .. }, place })) => {
+                Ok(Some(Record {
+                    body: Body::Row { values, .. },
+                    place,
+                })) => {
                     found.push(format!("{place}: {}", values.join("|")));
                 }
                 Ok(Some(other)) => panic!("{other:?}"),
@@ -173,11 +208,10 @@ mod tests {
 
     #[test]
     fn rows_keep_every_character() {
-        check(b"zip,city\n00501,\"Holts, ville\"\r\n\n00544,\"a\nb\"\n1,", &[
-            "2: 00501|Holts, ville",
-            "4: 00544|a\nb",
-            "6: 1|",
-        ]);
+        check(
+            b"zip,city\n00501,\"Holts, ville\"\r\n\n00544,\"a\nb\"\n1,",
+            &["2: 00501|Holts, ville", "4: 00544|a\nb", "6: 1|"],
+        );
         check(b"\xef\xbb\xbfa,b\n1,2\n", &["2: 1|2"]);
         check(b"a,b\n", &[]);
         check(b"", &[]);
@@ -193,16 +227,22 @@ mod tests {
 
     #[test]
     fn uneven_rows_are_refused_and_the_next_one_read() {
-        check(b"a,b\n1\n1,2,3\n4,5\n", &[
-            "2: the row has 1 values, the first line names 2",
-            "3: the row has 3 values, the first line names 2",
-            "4: 4|5",
-        ]);
+        check(
+            b"a,b\n1\n1,2,3\n4,5\n",
+            &[
+                "2: the row has 1 values, the first line names 2",
+                "3: the row has 3 values, the first line names 2",
+                "4: 4|5",
+            ],
+        );
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
-        check(b"a,b\n1,\xff\n4,5\n", &["2:3: the text is no UTF-8: byte ff stands here", "3: 4|5"]);
+        check(
+            b"a,b\n1,\xff\n4,5\n",
+            &["2:3: the text is no UTF-8: byte ff stands here", "3: 4|5"],
+        );
         check(b"a,a\n1,2\n", &["two columns are named \"a\""]);
     }
 }

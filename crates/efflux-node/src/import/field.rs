@@ -46,11 +46,15 @@ impl FromStr for FieldPath {
     type Err = FieldError;
 
     fn from_str(text: &str) -> Result<Self, FieldError> {
-        let refuse = |reason| FieldError { text: text.to_owned(), reason };
+        let refuse = |reason| FieldError {
+            text: text.to_owned(),
+            reason,
+        };
         let steps: Vec<String> = match text.strip_prefix('/') {
-            Some(pointer) => {
-                pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
-            }
+            Some(pointer) => pointer
+                .split('/')
+                .map(|step| step.replace("~1", "/").replace("~0", "~"))
+                .collect(),
             None => text.split('.').map(str::to_owned).collect(),
         };
         if text.is_empty() || steps.iter().all(String::is_empty) {
@@ -62,7 +66,10 @@ impl FromStr for FieldPath {
         if steps.len() > PATH_STEPS_MAX {
             return Err(refuse("it has more than 32 steps"));
         }
-        Ok(Self { text: text.to_owned(), steps })
+        Ok(Self {
+            text: text.to_owned(),
+            steps,
+        })
     }
 }
 
@@ -209,17 +216,24 @@ mod tests {
                 None,
             ],
         );
-        check(r#"{"a":{"b":1}}"#, &["a", "a.b", "a"], &[
-            Some(r#"{"b":1}"#),
-            Some("1"),
-            Some(r#"{"b":1}"#),
-        ]);
+        check(
+            r#"{"a":{"b":1}}"#,
+            &["a", "a.b", "a"],
+            &[Some(r#"{"b":1}"#), Some("1"), Some(r#"{"b":1}"#)],
+        );
         check("17", &["a"], &[None]);
     }
 
     #[test]
     fn the_whole_text_is_checked() {
-        for json in ["{", "{\"a\":1}x", "{\"a\":nope}", "", "{\"b\":{\"c\":}}", "[1,]"] {
+        for json in [
+            "{",
+            "{\"a\":1}x",
+            "{\"a\":nope}",
+            "",
+            "{\"b\":{\"c\":}}",
+            "[1,]",
+        ] {
             let mut wanted = Wanted::default();
             wanted.add(&"a".parse().unwrap());
             assert!(wanted.look_up(json).is_err(), "{json}");
@@ -238,6 +252,9 @@ mod tests {
         for text in ["", "/", "a..b", ".a", &"a.".repeat(40)] {
             assert!(text.parse::<FieldPath>().is_err(), "{text}");
         }
-        assert_eq!("/a~1b/c".parse::<FieldPath>().unwrap().steps(), ["a/b", "c"]);
+        assert_eq!(
+            "/a~1b/c".parse::<FieldPath>().unwrap().steps(),
+            ["a/b", "c"]
+        );
     }
 }

@@ -32,7 +32,13 @@ pub struct FormatError(String);
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 5] = [Self::Ndjson, Self::Json, Self::Csv, Self::Lines, Self::Frames];
+    pub const ALL: [Self; 5] = [
+        Self::Ndjson,
+        Self::Json,
+        Self::Csv,
+        Self::Lines,
+        Self::Frames,
+    ];
 
     /// The name as the command line has it.
     #[must_use]
@@ -74,12 +80,15 @@ impl Format {
 fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.').map(|(_, extension)| extension.to_owned())
+    name.rsplit_once('.')
+        .map(|(_, extension)| extension.to_owned())
 }
 
 /// Two lines that each hold one whole value are NDJSON, whatever the file is called.
 fn json_or_ndjson(beginning: &[u8]) -> Format {
-    let mut lines = beginning.split(|byte| *byte == b'\n').filter(|line| !is_blank(line));
+    let mut lines = beginning
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !is_blank(line));
     match (lines.next(), lines.next()) {
         (Some(first), Some(second)) if is_object(first) && starts_with(second, b"{") => {
             Format::Ndjson
@@ -89,12 +98,22 @@ fn json_or_ndjson(beginning: &[u8]) -> Format {
 }
 
 fn by_beginning(beginning: &[u8]) -> Option<Format> {
-    let first = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = beginning
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     if starts_with(beginning, b"{") {
         let is_line = is_object(first);
-        return Some(if is_line { Format::Ndjson } else { json_or_ndjson(beginning) });
+        return Some(if is_line {
+            Format::Ndjson
+        } else {
+            json_or_ndjson(beginning)
+        });
     }
-    let inside = beginning.trim_ascii_start().strip_prefix(b"[")?.trim_ascii_start();
+    let inside = beginning
+        .trim_ascii_start()
+        .strip_prefix(b"[")?
+        .trim_ascii_start();
     starts_with(inside, b"{").then_some(Format::Json)
 }
 
@@ -136,7 +155,12 @@ mod tests {
     fn check(name: &str, beginning: &[u8], expect: Option<Format>) {
         let path = (name != "-").then(|| Path::new(name));
         let found = Format::detect(path, &mut &beginning[..]).unwrap();
-        assert_eq!(found, expect, "{name}: {}", String::from_utf8_lossy(beginning));
+        assert_eq!(
+            found,
+            expect,
+            "{name}: {}",
+            String::from_utf8_lossy(beginning)
+        );
     }
 
     #[test]
@@ -153,7 +177,11 @@ mod tests {
     #[test]
     fn the_beginning_tells_it_where_the_name_does_not() {
         check("-", b"\x05\x01\x14\x29\x83\x0arest", Some(Format::Frames));
-        check("a.csv", b"\x05\x01\x14\x29\x83\x0arest", Some(Format::Frames));
+        check(
+            "a.csv",
+            b"\x05\x01\x14\x29\x83\x0arest",
+            Some(Format::Frames),
+        );
         check("-", b"{\"a\":1}\n", Some(Format::Ndjson));
         check("-", b"{\"a\":1}", Some(Format::Ndjson));
         check("-", b"{\n  \"a\":1\n}", Some(Format::Json));

@@ -22,7 +22,11 @@ pub struct FrameReader<R> {
 impl<R: BufRead> FrameReader<R> {
     /// A reader at the beginning of a file.
     pub const fn new(reader: R) -> Self {
-        Self { reader, offset: 0, count: 0 }
+        Self {
+            reader,
+            offset: 0,
+            count: 0,
+        }
     }
 
     /// The next particle; none at the end.
@@ -43,12 +47,17 @@ impl<R: BufRead> FrameReader<R> {
         self.offset += frame.len() as u64;
         self.count += 1;
         match Particle::decode(&Bytes::from(frame)) {
-            Ok(particle) => Ok(Some(Record { place, body: Body::Frame(Box::new(particle)) })),
+            Ok(particle) => Ok(Some(Record {
+                place,
+                body: Body::Frame(Box::new(particle)),
+            })),
             Err(DecodeError::Frame(error)) => Err(refuse(&error).into()),
             Err(error @ DecodeError::Metadata(_)) => {
                 Err(Malformed::new(place, error.to_string(), b"").into())
             }
-            Err(error) => Err(Malformed::new(place, error.to_string(), b"").altered().into()),
+            Err(error) => Err(Malformed::new(place, error.to_string(), b"")
+                .altered()
+                .into()),
         }
     }
 
@@ -83,12 +92,19 @@ mod tests {
         loop {
             match reader.next_record() {
                 Ok(None) => return found,
-                Ok(Some(Record { body: Body::Frame(particle), .. })) => {
+                Ok(Some(Record {
+                    body: Body::Frame(particle),
+                    ..
+                })) => {
                     found.push(particle.sequence().to_string());
                 }
                 Ok(Some(other)) => panic!("{other:?}"),
                 Err(Fault::Malformed(fault)) => {
-                    let altered = if fault.is_altered { "altered" } else { "malformed" };
+                    let altered = if fault.is_altered {
+                        "altered"
+                    } else {
+                        "malformed"
+                    };
                     found.push(format!("{}: {altered}", fault.place));
                     if !fault.can_go_on {
                         return found;
@@ -111,9 +127,15 @@ mod tests {
         let second = FrameSize::forwards(&whole).unwrap().frame_bytes();
         let mut altered = whole.clone();
         altered[whole.len() - 10] ^= 1;
-        assert_eq!(read(&altered), ["0".to_owned(), format!("offset={second}: altered")]);
+        assert_eq!(
+            read(&altered),
+            ["0".to_owned(), format!("offset={second}: altered")]
+        );
         let torn = &whole[..whole.len() - 3];
-        assert_eq!(read(torn), ["0".to_owned(), format!("offset={second}: malformed")]);
+        assert_eq!(
+            read(torn),
+            ["0".to_owned(), format!("offset={second}: malformed")]
+        );
         assert_eq!(read(b"no frame, but long enough"), ["offset=0: malformed"]);
     }
 }

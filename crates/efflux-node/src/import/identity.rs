@@ -37,8 +37,11 @@ mod tests {
     fn ids_depend_on_source_number_and_payload() {
         let id = derived_id("/a", 1, b"x");
         assert_eq!(id, derived_id("/a", 1, b"x"));
-        for other in [derived_id("/b", 1, b"x"), derived_id("/a", 2, b"x"), derived_id("/a", 1, b"y")]
-        {
+        for other in [
+            derived_id("/b", 1, b"x"),
+            derived_id("/a", 2, b"x"),
+            derived_id("/a", 1, b"y"),
+        ] {
             assert_ne!(id, other);
         }
     }

@@ -50,7 +50,12 @@ impl<R: BufRead> JsonReader<R> {
             None if is_geojson(scanner.beginning()?) => "features".parse().ok(),
             records => records,
         };
-        Ok(Self { scanner, records, count: 0, state: State::Start })
+        Ok(Self {
+            scanner,
+            records,
+            count: 0,
+            state: State::Start,
+        })
     }
 
     /// The next record; none at the end.
@@ -135,10 +140,21 @@ impl<R: BufRead> JsonReader<R> {
         match self.scanner.value(Some(&mut text))? {
             End::Whole if text.is_empty() => Err(self.broken("expected a value")),
             End::Whole => match String::from_utf8(text) {
-                Ok(text) => Ok(Record { place, body: Body::Json(text) }),
+                Ok(text) => Ok(Record {
+                    place,
+                    body: Body::Json(text),
+                }),
                 Err(error) => {
                     let at = error.utf8_error().valid_up_to();
-                    Err(not_utf8(Place { column: None, ..place }, at, error.as_bytes()).into())
+                    Err(not_utf8(
+                        Place {
+                            column: None,
+                            ..place
+                        },
+                        at,
+                        error.as_bytes(),
+                    )
+                    .into())
                 }
             },
             End::File => {
@@ -154,12 +170,20 @@ impl<R: BufRead> JsonReader<R> {
 
     fn place(&self) -> Place {
         let (line, column) = self.scanner.position();
-        Place { record: self.count, line: Some(line), column: Some(column), offset: None }
+        Place {
+            record: self.count,
+            line: Some(line),
+            column: Some(column),
+            offset: None,
+        }
     }
 
     /// The fault of a document whose structure cannot be followed any further.
     fn broken(&mut self, problem: &str) -> Fault {
-        let place = Place { record: self.count + 1, ..self.place() };
+        let place = Place {
+            record: self.count + 1,
+            ..self.place()
+        };
         let rest = self.scanner.beginning().unwrap_or_default();
         let excerpt = rest.get(..80).unwrap_or(rest);
         Malformed::new(place, problem, excerpt).at_an_end().into()
@@ -185,7 +209,10 @@ mod tests {
         loop {
             match reader.next_record() {
                 Ok(None) => return found,
-                Ok(Some(Record { body: Body::Json(text), place })) => {
+                Ok(Some(Record {
+                    body: Body::Json(text),
+                    place,
+                })) => {
                     assert_eq!(place.record, found.len() as u64 + 1);
                     found.push(text);
                 }
@@ -208,7 +235,11 @@ mod tests {
     #[test]
     fn elements_come_one_by_one() {
         check("[]", None, &[]);
-        check(" [ {\"a\": 1},\n\t[2] , \"x\"\n]\n", None, &["{\"a\":1}", "[2]", "\"x\""]);
+        check(
+            " [ {\"a\": 1},\n\t[2] , \"x\"\n]\n",
+            None,
+            &["{\"a\":1}", "[2]", "\"x\""],
+        );
         check("\u{feff}[1]", None, &["1"]);
         check("", None, &[]);
     }
@@ -225,20 +256,37 @@ mod tests {
         check(json, Some("a.b"), &["1", "2"]);
         check(json, Some("z"), &["1:49: z is no array of records"]);
         check(json, Some("y"), &["1:50: the object has no member \"y\""]);
-        check("[1]", Some("a"), &["1:1: expected an object with a member \"a\""]);
+        check(
+            "[1]",
+            Some("a"),
+            &["1:1: expected an object with a member \"a\""],
+        );
         let geo = "{\"type\":\"FeatureCollection\",\"bbox\":[1],\"features\":[{},{\"a\":0}]}";
         check(geo, None, &["{}", "{\"a\":0}"]);
     }
 
     #[test]
     fn broken_structure_is_named_with_line_and_column() {
-        check("[1,\n2", None, &["1", "2", "2:2: the file ends within the array"]);
-        check("[1 2]", None, &["1", "1:4: expected a comma or the end of the array"]);
-        check("[1,\n {\"a\":", None, &[
-            "1",
-            "2:2: the file ends within the record that begins here",
-        ]);
+        check(
+            "[1,\n2",
+            None,
+            &["1", "2", "2:2: the file ends within the array"],
+        );
+        check(
+            "[1 2]",
+            None,
+            &["1", "1:4: expected a comma or the end of the array"],
+        );
+        check(
+            "[1,\n {\"a\":",
+            None,
+            &["1", "2:2: the file ends within the record that begins here"],
+        );
         check("[1,]", None, &["1", "1:4: expected a value"]);
-        check("[1] 2", None, &["1", "1:5: something stands after the array"]);
+        check(
+            "[1] 2",
+            None,
+            &["1", "1:5: something stands after the array"],
+        );
     }
 }

@@ -45,7 +45,9 @@ impl<R: BufRead> LineReader<R> {
             }
             is_there = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
-            let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+            let part = buffer
+                .get(..end.unwrap_or(buffer.len()))
+                .unwrap_or_default();
             let room = RECORD_BYTES_MAX.saturating_sub(bytes.len());
             is_cut |= part.len() > room;
             bytes.extend_from_slice(part.get(..room).unwrap_or(part));
@@ -63,7 +65,11 @@ impl<R: BufRead> LineReader<R> {
         if self.number == 1 && bytes.starts_with(BOM) {
             bytes.drain(..BOM.len());
         }
-        Ok(Some(Line { number: self.number, bytes, is_cut }))
+        Ok(Some(Line {
+            number: self.number,
+            bytes,
+            is_cut,
+        }))
     }
 }
 

@@ -92,11 +92,20 @@ impl Mapping {
     }
 
     fn rule(&mut self, field: FieldPath) -> Rule {
-        Rule { slot: self.wanted.add(&field), field, found: 0 }
+        Rule {
+            slot: self.wanted.add(&field),
+            field,
+            found: 0,
+        }
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let single = [&self.id, &self.data_type_from, &self.time_from, &self.group_from];
+        let single = [
+            &self.id,
+            &self.data_type_from,
+            &self.time_from,
+            &self.group_from,
+        ];
         let properties = self.properties.iter().map(|(_, rule)| rule);
         single.into_iter().flatten().chain(properties)
     }
@@ -114,7 +123,9 @@ impl Mapping {
 
     /// The mapped fields that no record had so far.
     pub fn never_found(&self) -> impl Iterator<Item = &FieldPath> {
-        self.rules().filter(|rule| rule.found == 0).map(|rule| &rule.field)
+        self.rules()
+            .filter(|rule| rule.found == 0)
+            .map(|rule| &rule.field)
     }
 
     /// The message that a record becomes. `source` is what ids are derived from when none is mapped.
@@ -128,12 +139,22 @@ impl Mapping {
             Body::Line(bytes) => {
                 let is_text = std::str::from_utf8(&bytes).is_ok();
                 let message = Message::new(bytes.clone());
-                (if is_text { message.with_content_type(TEXT) } else { message }, bytes)
+                (
+                    if is_text {
+                        message.with_content_type(TEXT)
+                    } else {
+                        message
+                    },
+                    bytes,
+                )
             }
             Body::Json(text) => (self.json(place, &text)?, text.into_bytes()),
             Body::Row { columns, values } => {
                 let text = json_of(&columns, &values);
-                (self.row(place, &columns, &values, &text)?, text.into_bytes())
+                (
+                    self.row(place, &columns, &values, &text)?,
+                    text.into_bytes(),
+                )
             }
         };
         let message = match &self.data_type {
@@ -153,8 +174,15 @@ impl Mapping {
         let found = self.wanted.look_up(trimmed).map_err(|error| {
             let lead = text.len() - text.trim_ascii_start().len();
             let column = place.column.unwrap_or((lead + error.column()) as u64);
-            let place = Place { column: Some(column), ..place };
-            Malformed::new(place, format!("no JSON: {}", without_place(&error)), text.as_bytes())
+            let place = Place {
+                column: Some(column),
+                ..place
+            };
+            Malformed::new(
+                place,
+                format!("no JSON: {}", without_place(&error)),
+                text.as_bytes(),
+            )
         })?;
         let message = Message::new(trimmed.to_owned()).with_content_type(JSON);
         let value = |slot: usize| match found.get(slot).copied().flatten() {
@@ -197,7 +225,9 @@ impl Mapping {
     ) -> Result<Message, String> {
         if let Some(rule) = &mut self.id {
             let text = rule.required("id", &value)?;
-            let id: Id = text.parse().map_err(|error| format!("{}: {error}", rule.field))?;
+            let id: Id = text
+                .parse()
+                .map_err(|error| format!("{}: {error}", rule.field))?;
             message = message.with_id(id);
         }
         if let Some(rule) = &mut self.data_type_from
@@ -261,8 +291,12 @@ impl Rule {
         what: &str,
         value: impl Fn(usize) -> Value<'a>,
     ) -> Result<Cow<'a, str>, String> {
-        self.plain(value)?
-            .ok_or_else(|| format!("the record has no {}, where its {what} should be", self.field))
+        self.plain(value)?.ok_or_else(|| {
+            format!(
+                "the record has no {}, where its {what} should be",
+                self.field
+            )
+        })
     }
 }
 
@@ -303,7 +337,9 @@ fn without_place(error: &serde_json::Error) -> String {
 fn check_bounds(message: &Message) -> Result<(), String> {
     message.check().map_err(|error| error.to_string())?;
     let properties = message.properties().iter();
-    let bytes: usize = properties.map(|(name, value)| name.len() + value.len()).sum();
+    let bytes: usize = properties
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     if bytes < METADATA_BYTES_MAX / 2 {
         return Ok(());
     }
@@ -312,7 +348,9 @@ fn check_bounds(message: &Message) -> Result<(), String> {
         created: Timestamp::MAX,
         in_batch: true,
     };
-    Draft::encode(message, &stamp).map(drop).map_err(|error| error.to_string())
+    Draft::encode(message, &stamp)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

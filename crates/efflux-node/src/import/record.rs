@@ -78,8 +78,14 @@ pub struct Records {
 type Bytes = Box<dyn BufRead + Send>;
 
 enum Reader {
-    Ndjson { lines: LineReader<Bytes>, count: u64 },
-    Lines { lines: LineReader<Bytes>, count: u64 },
+    Ndjson {
+        lines: LineReader<Bytes>,
+        count: u64,
+    },
+    Lines {
+        lines: LineReader<Bytes>,
+        count: u64,
+    },
     Json(Box<JsonReader<Bytes>>),
     Csv(Box<CsvReader<Bytes>>),
     Frames(FrameReader<Bytes>),
@@ -96,16 +102,27 @@ impl Records {
         options: &RecordOptions,
     ) -> Result<Self, Fault> {
         let reader = match format {
-            Format::Ndjson => Reader::Ndjson { lines: LineReader::new(bytes), count: 0 },
-            Format::Lines => Reader::Lines { lines: LineReader::new(bytes), count: 0 },
-            Format::Json => Reader::Json(Box::new(JsonReader::new(bytes, options.records.clone())?)),
+            Format::Ndjson => Reader::Ndjson {
+                lines: LineReader::new(bytes),
+                count: 0,
+            },
+            Format::Lines => Reader::Lines {
+                lines: LineReader::new(bytes),
+                count: 0,
+            },
+            Format::Json => {
+                Reader::Json(Box::new(JsonReader::new(bytes, options.records.clone())?))
+            }
             Format::Csv => {
                 let delimiter = options.delimiter.unwrap_or(b',');
                 Reader::Csv(Box::new(CsvReader::new(bytes, delimiter)?))
             }
             Format::Frames => Reader::Frames(FrameReader::new(bytes)),
         };
-        Ok(Self { reader, is_ended: false })
+        Ok(Self {
+            reader,
+            is_ended: false,
+        })
     }
 
     /// The names of the columns, for a table.
@@ -122,15 +139,25 @@ impl Reader {
     fn next(&mut self) -> Result<Option<Record>, Fault> {
         match self {
             Self::Ndjson { lines, count } => {
-                let Some((place, line)) = next_filled_line(lines, count)? else { return Ok(None) };
+                let Some((place, line)) = next_filled_line(lines, count)? else {
+                    return Ok(None);
+                };
                 let text = String::from_utf8(line.bytes).map_err(|error| {
                     not_utf8(place, error.utf8_error().valid_up_to(), error.as_bytes())
                 })?;
-                Ok(Some(Record { place, body: Body::Json(text) }))
+                Ok(Some(Record {
+                    place,
+                    body: Body::Json(text),
+                }))
             }
             Self::Lines { lines, count } => {
-                let Some((place, line)) = next_filled_line(lines, count)? else { return Ok(None) };
-                Ok(Some(Record { place, body: Body::Line(line.bytes) }))
+                let Some((place, line)) = next_filled_line(lines, count)? else {
+                    return Ok(None);
+                };
+                Ok(Some(Record {
+                    place,
+                    body: Body::Line(line.bytes),
+                }))
             }
             Self::Json(reader) => reader.next_record(),
             Self::Csv(reader) => reader.next_record(),
@@ -158,7 +185,9 @@ impl Iterator for Records {
 
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Records").field("is_ended", &self.is_ended).finish_non_exhaustive()
+        f.debug_struct("Records")
+            .field("is_ended", &self.is_ended)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +201,11 @@ fn next_filled_line<R: BufRead>(
             continue;
         }
         *count += 1;
-        let place = Place { record: *count, line: Some(line.number), ..Place::default() };
+        let place = Place {
+            record: *count,
+            line: Some(line.number),
+            ..Place::default()
+        };
         if line.is_cut {
             let problem = format!("the line is longer than {RECORD_BYTES_MAX} bytes");
             return Err(Malformed::new(place, problem, &line.bytes).into());
@@ -186,5 +219,9 @@ fn next_filled_line<R: BufRead>(
 pub(super) fn not_utf8(mut place: Place, at: usize, text: &[u8]) -> Malformed {
     let byte = text.get(at).copied().unwrap_or_default();
     place.column = Some(place.column.unwrap_or(1) + at as u64);
-    Malformed::new(place, format!("the text is no UTF-8: byte {byte:02x} stands here"), text)
+    Malformed::new(
+        place,
+        format!("the text is no UTF-8: byte {byte:02x} stands here"),
+        text,
+    )
 }

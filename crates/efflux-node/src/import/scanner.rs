@@ -44,7 +44,11 @@ enum Step {
 impl<R: BufRead> Scanner<R> {
     /// A scanner at the beginning of a file; a byte order mark is passed over.
     pub(super) const fn new(reader: R) -> Self {
-        Self { reader, line: 1, column: 1 }
+        Self {
+            reader,
+            line: 1,
+            column: 1,
+        }
     }
 
     /// The line and column of the next byte, both 1 at the beginning.
@@ -71,7 +75,10 @@ impl<R: BufRead> Scanner<R> {
             }
             let space = buffer.iter().position(|byte| !is_space(*byte));
             let (mut line, mut column) = (self.line, self.column);
-            for byte in buffer.get(..space.unwrap_or(buffer.len())).unwrap_or_default() {
+            for byte in buffer
+                .get(..space.unwrap_or(buffer.len()))
+                .unwrap_or_default()
+            {
                 advance(*byte, &mut line, &mut column);
             }
             let found = space.and_then(|at| buffer.get(at).copied());
@@ -129,7 +136,11 @@ impl<R: BufRead> Scanner<R> {
             }
             self.reader.consume(used);
             if is_ended {
-                return Ok(if is_too_long { End::TooLong } else { End::Whole });
+                return Ok(if is_too_long {
+                    End::TooLong
+                } else {
+                    End::Whole
+                });
             }
         }
     }
@@ -143,7 +154,11 @@ impl Inside {
                 b'\\' => self.is_escaped = true,
                 b'"' => {
                     self.in_string = false;
-                    return if self.depth == 0 { Step::TakeAndEnd } else { Step::Take };
+                    return if self.depth == 0 {
+                        Step::TakeAndEnd
+                    } else {
+                        Step::Take
+                    };
                 }
                 _ => {}
             }
@@ -162,7 +177,11 @@ impl Inside {
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => {
                 self.depth -= 1;
-                return if self.depth == 0 { Step::TakeAndEnd } else { Step::Take };
+                return if self.depth == 0 {
+                    Step::TakeAndEnd
+                } else {
+                    Step::Take
+                };
             }
             _ => {}
         }
@@ -203,7 +222,11 @@ mod tests {
         for capacity in [1, 2, 7, 4096] {
             let mut scanner = Scanner::new(io::BufReader::with_capacity(capacity, json.as_bytes()));
             let mut text = Vec::new();
-            assert_eq!(scanner.value(Some(&mut text)).unwrap(), End::Whole, "{json}");
+            assert_eq!(
+                scanner.value(Some(&mut text)).unwrap(),
+                End::Whole,
+                "{json}"
+            );
             assert_eq!(String::from_utf8(text).unwrap(), expect);
             let mut left = String::new();
             io::Read::read_to_string(&mut scanner.reader, &mut left).unwrap();
@@ -238,7 +261,11 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_is_noticed() {
         for json in ["{\"a\":", "\"a", "[1,[2]", ""] {
-            assert_eq!(Scanner::new(json.as_bytes()).value(None).unwrap(), End::File, "{json}");
+            assert_eq!(
+                Scanner::new(json.as_bytes()).value(None).unwrap(),
+                End::File,
+                "{json}"
+            );
         }
     }
 }

@@ -97,7 +97,10 @@ impl Source {
             }
             Self::Stdin => Box::new(io::stdin()),
         };
-        let counted = Counted { bytes, read: read.clone() };
+        let counted = Counted {
+            bytes,
+            read: read.clone(),
+        };
         let mut plain = BufReader::with_capacity(BUFFER_BYTES, counted);
         if plain.fill_buf()?.starts_with(&GZIP_MAGIC) {
             let gzip = MultiGzDecoder::new(plain);

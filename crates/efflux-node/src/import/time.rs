@@ -58,12 +58,16 @@ impl FromStr for TimeFormat {
     type Err = TimeFormatError;
 
     fn from_str(text: &str) -> Result<Self, TimeFormatError> {
-        let refuse = |reason: String| TimeFormatError { format: text.to_owned(), reason };
+        let refuse = |reason: String| TimeFormatError {
+            format: text.to_owned(),
+            reason,
+        };
         if !text.contains('%') {
             return Err(refuse("it has no field such as %Y".to_owned()));
         }
         // A text that has no time in it fails in another way than a format that is none.
-        match jiff::fmt::strtime::format(text, &jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC)) {
+        match jiff::fmt::strtime::format(text, &jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))
+        {
             Ok(_) => Ok(Self::Strptime(text.to_owned())),
             Err(error) => Err(refuse(error.to_string())),
         }
@@ -98,12 +102,19 @@ fn common(text: &str) -> Option<Timestamp> {
     if let Ok(zoned) = rfc2822::parse(text) {
         return moment(zoned.timestamp());
     }
-    let text = text.strip_suffix("UTC").or_else(|| text.strip_suffix("GMT")).map_or(text, str::trim_end);
-    let civil = (!text.ends_with('Z')).then(|| text.parse::<DateTime>().ok()).flatten();
+    let text = text
+        .strip_suffix("UTC")
+        .or_else(|| text.strip_suffix("GMT"))
+        .map_or(text, str::trim_end);
+    let civil = (!text.ends_with('Z'))
+        .then(|| text.parse::<DateTime>().ok())
+        .flatten();
     if let Some(civil) = civil {
         return in_utc(civil);
     }
-    SPELLINGS.iter().find_map(|format| by_format(format, text).ok())
+    SPELLINGS
+        .iter()
+        .find_map(|format| by_format(format, text).ok())
 }
 
 /// Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
@@ -152,7 +163,9 @@ fn in_utc(civil: DateTime) -> Option<Timestamp> {
 }
 
 fn moment(stamp: jiff::Timestamp) -> Option<Timestamp> {
-    i64::try_from(stamp.as_nanosecond()).ok().map(Timestamp::from_nanos)
+    i64::try_from(stamp.as_nanosecond())
+        .ok()
+        .map(Timestamp::from_nanos)
 }
 
 #[cfg(test)]
@@ -160,7 +173,9 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        let found = TimeFormat::Common.parse(text).map(|moment| moment.to_string());
+        let found = TimeFormat::Common
+            .parse(text)
+            .map(|moment| moment.to_string());
         assert_eq!(found.as_deref(), Ok(expect), "{text}");
     }
 

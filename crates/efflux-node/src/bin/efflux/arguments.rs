@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    append, completions, export, find, get, head, import, read, topic, verify,
+    append, completions, consume, consumer, export, find, get, head, import, read, topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -39,7 +39,14 @@ pub(crate) struct Global {
     )]
     pub(crate) store: String,
     /// How results are printed; json is a stable interface, raw prints payloads
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) output: OutputFormat,
     /// What follows each payload with -o raw; \n, \t and \0 are understood [default: \n]
     #[arg(long, global = true, value_name = "TEXT")]
@@ -76,6 +83,12 @@ pub(crate) enum Command {
     /// Write the frames themselves to standard output
     #[command(before_help = export::EXAMPLES)]
     Export(export::Arguments),
+    /// Take particles from a topic as a named consumer
+    #[command(before_help = consume::EXAMPLES)]
+    Consume(consume::Arguments),
+    /// List, show, move and delete consumers
+    #[command(subcommand, before_help = consumer::EXAMPLES)]
+    Consumer(consumer::Command),
     /// Print completions for a shell
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),
@@ -92,7 +105,11 @@ mod tests {
         command.clone().debug_assert();
         for part in command.get_subcommands() {
             let help = part.clone().render_help().to_string();
-            assert!(help.starts_with("Examples:\n  efflux "), "{}: {help}", part.get_name());
+            assert!(
+                help.starts_with("Examples:\n  efflux "),
+                "{}: {help}",
+                part.get_name()
+            );
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod append;
 pub(crate) mod completions;
+pub(crate) mod consume;
+pub(crate) mod consumer;
 pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod get;
@@ -30,6 +32,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Head(arguments) => head::run(context, arguments).await,
         Command::Verify(arguments) => verify::run(context, arguments).await,
         Command::Export(arguments) => export::run(context, arguments).await,
+        Command::Consume(arguments) => consume::run(context, arguments).await,
+        Command::Consumer(command) => consumer::run(context, command).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

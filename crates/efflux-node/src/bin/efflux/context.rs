@@ -20,7 +20,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(global: Global) -> Result<Self, Failure> {
-        Ok(Self { global, interrupt: Interrupt::listen()? })
+        Ok(Self {
+            global,
+            interrupt: Interrupt::listen()?,
+        })
     }
 
     /// A printer for standard output; what follows each payload is a line's end unless asked
@@ -75,9 +78,9 @@ impl Context {
                     "`efflux topic create NAME` or `efflux import NAME FILE` makes a store; \
                      --store URL or EFFLUX_STORE names another one",
                 ),
-                ErrorKind::Conflict => failure.with_try(
-                    "wait until that process has ended; reading works meanwhile",
-                ),
+                ErrorKind::Conflict => {
+                    failure.with_try("wait until that process has ended; reading works meanwhile")
+                }
                 ErrorKind::Invalid => failure.with_try(
                     "--store file:PATH with an empty or new folder, or a folder that is a store",
                 ),
@@ -93,9 +96,16 @@ impl Context {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let failure = Failure::from(error).with_detail(format!("store: {}", store.url()));
                 let topics = store.topics().await.unwrap_or_default();
-                let shown: Vec<_> =
-                    topics.iter().take(TOPICS_SHOWN_MAX).map(TopicName::as_str).collect();
-                let more = if topics.len() > shown.len() { ", …" } else { "" };
+                let shown: Vec<_> = topics
+                    .iter()
+                    .take(TOPICS_SHOWN_MAX)
+                    .map(TopicName::as_str)
+                    .collect();
+                let more = if topics.len() > shown.len() {
+                    ", …"
+                } else {
+                    ""
+                };
                 let failure = match topics.is_empty() {
                     true => failure.with_detail("it has no topics"),
                     false => failure.with_detail(format!("its topics: {}{more}", shown.join(", "))),

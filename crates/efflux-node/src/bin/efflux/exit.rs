@@ -132,12 +132,6 @@ impl Failure {
         self
     }
 
-    /// Says what to try next if nothing was said yet.
-    pub(crate) fn or_try(mut self, try_next: impl Into<String>) -> Self {
-        self.try_next.get_or_insert_with(|| try_next.into());
-        self
-    }
-
     /// Ends the program in another way.
     pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
@@ -191,15 +185,23 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let is_quiet = error.kind() == io::ErrorKind::BrokenPipe;
-        let exit = if is_quiet { Exit::Success } else { Exit::Failure };
-        Self { is_quiet, ..Self::new(exit, format!("cannot write to standard output: {error}")) }
+        let exit = if is_quiet {
+            Exit::Success
+        } else {
+            Exit::Failure
+        };
+        Self {
+            is_quiet,
+            ..Self::new(exit, format!("cannot write to standard output: {error}"))
+        }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let from_system =
-            error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
+        let from_system = error
+            .source()
+            .is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let exit = match error.kind() {
             ErrorKind::Invalid if from_system => Exit::Failure,
             ErrorKind::Invalid => Exit::Usage,
@@ -215,6 +217,9 @@ impl From<Error> for Failure {
             ),
             false => failure,
         };
-        Self { damage: error.damage().cloned(), ..failure }
+        Self {
+            damage: error.damage().cloned(),
+            ..failure
+        }
     }
 }

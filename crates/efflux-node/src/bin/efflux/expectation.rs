@@ -22,16 +22,26 @@ pub(crate) fn parse(
         return Err(refuse("--expect-query goes with no-match-after=SEQUENCE"));
     }
     let sequence = |text: &str| -> Result<Sequence, Failure> {
-        text.parse().map_err(|_| refuse(&format!("{text:?} is no sequence")))
+        text.parse()
+            .map_err(|_| refuse(&format!("{text:?} is no sequence")))
     };
     if let Some(last) = text.strip_prefix("group=") {
-        let group = group.ok_or_else(|| refuse("name the group with --group"))?.to_owned();
-        let last = if last == "none" { None } else { Some(sequence(last)?) };
+        let group = group
+            .ok_or_else(|| refuse("name the group with --group"))?
+            .to_owned();
+        let last = if last == "none" {
+            None
+        } else {
+            Some(sequence(last)?)
+        };
         return Ok(Expect::Group { group, last });
     }
     if let Some(after) = text.strip_prefix("no-match-after=") {
         let query = query.ok_or_else(|| refuse("it needs --expect-query 'QUERY'"))?;
-        return Ok(Expect::NoMatch { query: self::query(query)?, after: sequence(after)? });
+        return Ok(Expect::NoMatch {
+            query: self::query(query)?,
+            after: sequence(after)?,
+        });
     }
     if let Some(head) = text.strip_prefix("head=") {
         let head = head.parse().map_err(|error| refuse(&format!("{error}")))?;
@@ -46,7 +56,8 @@ pub(crate) fn parse(
 
 /// Reads a query; an error shows the place.
 pub(crate) fn query(text: &str) -> Result<Query, Failure> {
-    text.parse::<Query>().map_err(|error| Failure::usage(format!("query: {error}")))
+    text.parse::<Query>()
+        .map_err(|error| Failure::usage(format!("query: {error}")))
 }
 
 #[cfg(test)]
@@ -65,10 +76,25 @@ mod tests {
     fn every_expectation_can_be_written() {
         check("any", None, None, "Any");
         check("empty", None, None, "Empty");
-        check(&format!("head=7:{}", "ab".repeat(32)), None, None, "Head(Head");
-        check("group=7", Some("g"), None, "Group { group: \"g\", last: Some(Sequence(7)) }");
+        check(
+            &format!("head=7:{}", "ab".repeat(32)),
+            None,
+            None,
+            "Head(Head",
+        );
+        check(
+            "group=7",
+            Some("g"),
+            None,
+            "Group { group: \"g\", last: Some(Sequence(7)) }",
+        );
         check("group=none", Some("g"), None, "last: None");
-        check("no-match-after=7", None, Some("type = a"), "after: Sequence(7)");
+        check(
+            "no-match-after=7",
+            None,
+            Some("type = a"),
+            "after: Sequence(7)",
+        );
     }
 
     #[test]

@@ -39,8 +39,14 @@ impl<T: Send + 'static> Feed<T> {
     pub(crate) fn start(read: impl FnOnce(Feeder<T>) + Send + 'static) -> std::io::Result<Self> {
         let (sender, items) = mpsc::channel(ITEMS_MAX);
         let room = Arc::new(Semaphore::new(BYTES_MAX / UNIT_BYTES));
-        let feeder = Feeder { items: sender, room, runtime: Handle::current() };
-        std::thread::Builder::new().name("reader".to_owned()).spawn(move || read(feeder))?;
+        let feeder = Feeder {
+            items: sender,
+            room,
+            runtime: Handle::current(),
+        };
+        std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || read(feeder))?;
         Ok(Self { items })
     }
 
@@ -59,7 +65,9 @@ impl<T> Feeder<T> {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let room = match Arc::clone(&self.room).try_acquire_many_owned(units) {
             Ok(room) => Ok(room),
-            Err(_) => self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(units)),
+            Err(_) => self
+                .runtime
+                .block_on(Arc::clone(&self.room).acquire_many_owned(units)),
         };
         let Ok(room) = room else { return false };
         self.items.blocking_send(Fed { item, room }).is_ok()

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::parse();
     let output = global.output;
     let outcome = Context::new(global).and_then(|context| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_time()
+            .build();
         let runtime = runtime.map_err(|error| Failure::io("cannot start threads", &error))?;
         let outcome = runtime.block_on(command::run(&context, command));
         // A thread may still wait for standard input; the program does not wait for it.

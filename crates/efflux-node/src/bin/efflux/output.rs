@@ -50,8 +50,10 @@ impl Separator {
                     Some('0') => '\0',
                     Some('\\') => '\\',
                     _ => {
-                        return Err(Failure::usage(format!("--separator {text:?} is not understood"))
-                            .with_try(r"\n, \t, \r, \0, \\ or any other text"));
+                        return Err(Failure::usage(format!(
+                            "--separator {text:?} is not understood"
+                        ))
+                        .with_try(r"\n, \t, \r, \0, \\ or any other text"));
                     }
                 },
                 (character, false) => character,
@@ -82,7 +84,12 @@ impl Printer {
     pub(crate) fn new(format: OutputFormat, separator: Separator) -> Self {
         let stdout = io::stdout();
         let style = text::Style::of(&stdout);
-        Self { format, separator, out: BufWriter::with_capacity(64 * 1024, stdout), style }
+        Self {
+            format,
+            separator,
+            out: BufWriter::with_capacity(64 * 1024, stdout),
+            style,
+        }
     }
 
     pub(crate) const fn format(&self) -> OutputFormat {
@@ -134,7 +141,9 @@ impl Printer {
 
 /// The payload, decompressed where it is compressed and can be; else as it is stored.
 fn content(particle: &Particle) -> Bytes {
-    particle.content(CONTENT_BYTES_DEFAULT_MAX).unwrap_or_else(|_| particle.payload())
+    particle
+        .content(CONTENT_BYTES_DEFAULT_MAX)
+        .unwrap_or_else(|_| particle.payload())
 }
 
 /// Whether standard output is a terminal.

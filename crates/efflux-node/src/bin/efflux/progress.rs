@@ -18,7 +18,9 @@ impl ProgressLine {
     /// A bar over a known number of bytes, or a counter where it is not known.
     pub(crate) fn over(bytes: Option<u64>) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { bar: ProgressBar::hidden() };
+            return Self {
+                bar: ProgressBar::hidden(),
+            };
         }
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(10));
         let template = match bytes {

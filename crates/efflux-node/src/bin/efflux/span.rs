@@ -5,7 +5,9 @@ use std::time::Duration;
 /// Reads `500ms`, `5s`, `2m` or `1h`; `0` alone is zero.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refuse = || format!("{text:?} is no length of time: write 500ms, 5s, 2m or 1h");
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(at).ok_or_else(refuse)?;
     let count: u64 = digits.parse().map_err(|_| refuse())?;
     let unit_ms = match unit {
@@ -16,7 +18,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "" if count == 0 => 0,
         _ => return Err(refuse()),
     };
-    count.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(refuse)
+    count
+        .checked_mul(unit_ms)
+        .map(Duration::from_millis)
+        .ok_or_else(refuse)
 }
 
 #[cfg(test)]
@@ -25,8 +30,13 @@ mod tests {
 
     #[test]
     fn lengths_need_a_unit() {
-        for (text, ms) in [("500ms", 500), ("5s", 5000), ("2m", 120_000), ("1h", 3_600_000), ("0", 0)]
-        {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("5s", 5000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("0", 0),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "5", "s", "-1s", "1d", "99999999999999999999s", "1 s"] {

@@ -3,15 +3,28 @@
 use super::*;
 
 fn place() -> Place {
-    Place { record: 3, line: Some(9), ..Place::default() }
+    Place {
+        record: 3,
+        line: Some(9),
+        ..Place::default()
+    }
 }
 
 fn json(mapping: &mut Mapping, text: &str) -> Result<Message, Malformed> {
-    mapping.message("s", Record { place: place(), body: Body::Json(text.to_owned()) })
+    mapping.message(
+        "s",
+        Record {
+            place: place(),
+            body: Body::Json(text.to_owned()),
+        },
+    )
 }
 
 fn rule(name: &str, field: &str) -> PropertyRule {
-    PropertyRule { name: name.to_owned(), field: field.parse().unwrap() }
+    PropertyRule {
+        name: name.to_owned(),
+        field: field.parse().unwrap(),
+    }
 }
 
 fn whole() -> Mapping {
@@ -32,10 +45,16 @@ fn fields_become_metadata() {
     let message = json(&mut whole(), text).unwrap();
     assert_eq!(message.id().unwrap().to_string(), "7");
     assert_eq!(message.data_type(), Some("quake"));
-    assert_eq!(message.timestamp().unwrap().to_string(), "2026-01-02T03:04:05Z");
+    assert_eq!(
+        message.timestamp().unwrap().to_string(),
+        "2026-01-02T03:04:05Z"
+    );
     assert_eq!(message.message_group(), Some("c-1"));
-    let properties: Vec<_> =
-        message.properties().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let properties: Vec<_> = message
+        .properties()
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     assert_eq!(properties, ["mag=2.50", "ok=true", "tags=[\"a\"]"]);
     assert_eq!(message.content_type(), Some("application/json"));
     assert_eq!(message.payload(), text);
@@ -76,9 +95,15 @@ fn a_record_without_its_id_or_time_is_malformed() {
 fn bounds_are_held_before_anything_is_appended() {
     let mut mapping = Mapping::default().with_property(rule("p", "p"));
     let error = json(&mut mapping, &format!("{{\"p\":\"{}\"}}", "x".repeat(4097))).unwrap_err();
-    assert!(error.problem.contains("property \"p\" has 4097 bytes"), "{error}");
+    assert!(
+        error.problem.contains("property \"p\" has 4097 bytes"),
+        "{error}"
+    );
     let error = json(&mut mapping, &format!("[\"{}\"]", "x".repeat(16 << 20))).unwrap_err();
-    assert!(error.problem.contains("payload has 16777220 bytes"), "{error}");
+    assert!(
+        error.problem.contains("payload has 16777220 bytes"),
+        "{error}"
+    );
     assert!(error.text.len() < 5000);
     let mut mapping = Mapping::default();
     for number in 0..40 {
@@ -96,9 +121,15 @@ fn rows_become_objects_of_texts() {
         .with_id("zip".parse().unwrap())
         .with_property(rule("city", "city"))
         .with_property(rule("dotted", "a.b"));
-    let record = Record { place: place(), body: Body::Row { columns, values } };
+    let record = Record {
+        place: place(),
+        body: Body::Row { columns, values },
+    };
     let message = mapping.message("s", record).unwrap();
-    assert_eq!(message.payload(), r#"{"zip":"00501","city":"","a.b":"say \"x\""}"#);
+    assert_eq!(
+        message.payload(),
+        r#"{"zip":"00501","city":"","a.b":"say \"x\""}"#
+    );
     assert_eq!(message.id().unwrap().text(), Some("00501"));
     assert_eq!(message.properties().len(), 1);
     assert_eq!(message.properties()["dotted"], "say \"x\"");
@@ -107,7 +138,10 @@ fn rows_become_objects_of_texts() {
 #[test]
 fn lines_are_payloads_as_they_are() {
     let line = |bytes: &[u8]| {
-        let record = Record { place: place(), body: Body::Line(bytes.to_vec()) };
+        let record = Record {
+            place: place(),
+            body: Body::Line(bytes.to_vec()),
+        };
         Mapping::default().message("s", record).unwrap()
     };
     assert_eq!(line(b" hello ").content_type(), Some("text/plain"));

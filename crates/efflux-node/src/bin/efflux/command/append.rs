@@ -142,22 +142,32 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     if let Some(id) = &arguments.id {
         message = message.with_id(id.clone());
     }
-    message.check().map_err(|error| Failure::usage(error.to_string()))?;
-    let (group, query) = (arguments.metadata.group.as_deref(), arguments.expect_query.as_deref());
+    message
+        .check()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let (group, query) = (
+        arguments.metadata.group.as_deref(),
+        arguments.expect_query.as_deref(),
+    );
     let expect = match &arguments.expect {
         Some(text) => expectation::parse(text, group, query)?,
         None => Expect::Any,
     };
     let (store, topic) = open(context, &arguments).await?;
-    let receipts = topic.append_expecting(vec![message], expect).await.map_err(|error| {
-        let kind = error.kind();
-        let failure = Failure::from(error);
-        match kind {
-            ErrorKind::Conflict => failure
-                .with_detail(format!("nothing was appended; the head is {}", topic.head())),
-            _ => failure,
-        }
-    })?;
+    let receipts = topic
+        .append_expecting(vec![message], expect)
+        .await
+        .map_err(|error| {
+            let kind = error.kind();
+            let failure = Failure::from(error);
+            match kind {
+                ErrorKind::Conflict => failure.with_detail(format!(
+                    "nothing was appended; the head is {}",
+                    topic.head()
+                )),
+                _ => failure,
+            }
+        })?;
     let mut printer = context.printer()?;
     for receipt in &receipts {
         let text = format!("{}:{}", receipt.sequence, receipt.fingerprint);
@@ -177,14 +187,22 @@ async fn open(context: &Context, arguments: &Arguments) -> Result<(Store, Topic)
         true => context.open_or_create().await?,
         false => context.open_to_change().await.map_err(|failure| {
             let is_missing = failure.exit() == Exit::NotFound;
-            if is_missing { failure.with_try(hint(name)) } else { failure }
+            if is_missing {
+                failure.with_try(hint(name))
+            } else {
+                failure
+            }
         })?,
     };
     let topic = match arguments.create {
         true => store.topic_or_create(name, TopicOptions::default()).await?,
         false => context.topic(&store, name).await.map_err(|failure| {
             let is_missing = failure.exit() == Exit::NotFound;
-            if is_missing { failure.with_try(hint(name)) } else { failure }
+            if is_missing {
+                failure.with_try(hint(name))
+            } else {
+                failure
+            }
         })?,
     };
     Ok((store, topic))
@@ -199,7 +217,9 @@ fn payload(argument: &str) -> Result<Vec<u8>, Failure> {
     if argument == "-" {
         return read("standard input", std::io::stdin().lock());
     }
-    let Some(path) = argument.strip_prefix('@') else { return Ok(argument.as_bytes().to_vec()) };
+    let Some(path) = argument.strip_prefix('@') else {
+        return Ok(argument.as_bytes().to_vec());
+    };
     if path.starts_with('@') {
         return Ok(path.as_bytes().to_vec());
     }

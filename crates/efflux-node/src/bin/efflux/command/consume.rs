@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use efflux_node::particle::{ConsumerName, TopicName};
-use efflux_node::storage::{Consumer, ConsumerOptions, Start, Ticket};
+use efflux_node::storage::{Consumer, Start, Ticket};
 
-use super::consumer::start;
+use super::consumer::{settings, start};
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -64,7 +64,7 @@ enum CommitWhen {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.open_to_change().await?;
     let topic = context.topic(&store, &arguments.topic).await?;
-    let mut options = ConsumerOptions::default();
+    let mut options = settings(&topic, &arguments.consumer).await?;
     if let Some(start) = arguments.start {
         options = options.with_start(start);
     }
@@ -104,8 +104,10 @@ async fn take(
         exit = Exit::Success;
         left = left.saturating_sub(deliveries.len() as u64);
         for delivery in &deliveries {
-            let shown =
-                Shown { topic: &arguments.topic, deliveries: Some(delivery.deliveries) };
+            let shown = Shown {
+                topic: &arguments.topic,
+                deliveries: Some(delivery.deliveries),
+            };
             printer.particle(&delivery.particle, shown)?;
         }
         printer.flush()?;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use efflux_node::particle::{ConsumerName, Sequence, Timestamp, TopicName};
-use efflux_node::storage::{Consumer, ConsumerOptions, ConsumerStatus, Start};
+use efflux_node::storage::{Consumer, ConsumerOptions, ConsumerStatus, Start, Topic};
 use serde_json::{Value, json};
 
 use super::confirm;
@@ -74,8 +74,16 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
     match command {
         Command::List { topic } => list(context, &topic).await,
         Command::Show { topic, consumer } => show(context, &topic, &consumer).await,
-        Command::Seek { topic, consumer, to } => seek(context, &topic, &consumer, to).await,
-        Command::Delete { topic, consumer, yes } => delete(context, &topic, &consumer, yes).await,
+        Command::Seek {
+            topic,
+            consumer,
+            to,
+        } => seek(context, &topic, &consumer, to).await,
+        Command::Delete {
+            topic,
+            consumer,
+            yes,
+        } => delete(context, &topic, &consumer, yes).await,
     }
 }
 
@@ -83,7 +91,11 @@ async fn list(context: &Context, topic: &TopicName) -> Outcome {
     let topic = context.topic_to_read(topic).await?;
     let mut printer = context.printer()?;
     let names = Consumer::list(&topic).await?;
-    let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
+    let width = names
+        .iter()
+        .map(|name| name.as_str().len())
+        .max()
+        .unwrap_or(0);
     for name in names {
         let status = Consumer::inspect(&topic, &name).await?;
         let text = format!(
@@ -139,30 +151,43 @@ fn json_of(topic: &TopicName, name: &ConsumerName, status: &ConsumerStatus) -> V
     })
 }
 
-/// Fails when the topic has no consumer of this name.
-async fn known(
-    topic: &efflux_node::storage::Topic,
+/// The settings that a consumer has, or the usual ones for a new one.
+pub(super) async fn settings(
+    topic: &Topic,
     name: &ConsumerName,
-) -> Result<(), Failure> {
+) -> Result<ConsumerOptions, Failure> {
+    if Consumer::list(topic).await?.contains(name) {
+        return Ok(Consumer::inspect(topic, name).await?.options);
+    }
+    Ok(ConsumerOptions::default())
+}
+
+/// Fails when the topic has no consumer of this name.
+async fn known(topic: &Topic, name: &ConsumerName) -> Result<(), Failure> {
     let names = Consumer::list(topic).await?;
     if names.contains(name) {
         return Ok(());
     }
-    let failure =
-        Failure::new(Exit::NotFound, format!("topic {} has no consumer {name}", topic.name()));
+    let failure = Failure::new(
+        Exit::NotFound,
+        format!("topic {} has no consumer {name}", topic.name()),
+    );
     let known: Vec<_> = names.iter().map(ConsumerName::as_str).collect();
     Err(match known.is_empty() {
         true => failure.with_detail("it has no consumers"),
         false => failure.with_detail(format!("its consumers: {}", known.join(", "))),
     }
-    .with_try(format!("efflux consume {} --consumer {name} makes it", topic.name())))
+    .with_try(format!(
+        "efflux consume {} --consumer {name} makes it",
+        topic.name()
+    )))
 }
 
 async fn seek(context: &Context, topic: &TopicName, name: &ConsumerName, to: Start) -> Outcome {
     let store = context.open_to_change().await?;
     let topic = context.topic(&store, topic).await?;
     known(&topic, name).await?;
-    let consumer = Consumer::open(&topic, name, ConsumerOptions::default()).await?;
+    let consumer = Consumer::open(&topic, name, settings(&topic, name).await?).await?;
     consumer.seek(to).await?;
     let status = Consumer::inspect(&topic, name).await?;
     let text = format!("{name}  position {}  lag {}", status.position, status.lag);
@@ -182,7 +207,10 @@ async fn delete(
     let store = context.open_to_change().await?;
     let topic = context.topic(&store, topic).await?;
     known(&topic, name).await?;
-    confirm(&format!("consumer {name} of topic {}", topic.name()), is_sure)?;
+    confirm(
+        &format!("consumer {name} of topic {}", topic.name()),
+        is_sure,
+    )?;
     Consumer::delete(&topic, name).await?;
     store.close().await?;
     Ok(Exit::Success)

@@ -30,8 +30,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     if output::is_terminal() {
-        return Err(Failure::usage("frames are binary, and standard output is a terminal")
-            .with_try(format!("efflux export {0} > {0}.frames", arguments.topic)));
+        return Err(
+            Failure::usage("frames are binary, and standard output is a terminal")
+                .with_try(format!("efflux export {0} > {0}.frames", arguments.topic)),
+        );
     }
     let topic = context.topic_to_read(&arguments.topic).await?;
     let mut printer = context.printer()?;

@@ -44,14 +44,23 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     for id in &arguments.id {
         let particle = topic.get_id(id).await?;
         particles.push(particle.ok_or_else(|| {
-            missing(&arguments.topic, &format!("particle with id {:?}", id.to_string()))
-                .with_try(format!("efflux find {} 'id = …' or another id", arguments.topic))
+            missing(
+                &arguments.topic,
+                &format!("particle with id {:?}", id.to_string()),
+            )
+            .with_try(format!(
+                "efflux find {} 'id = …' or another id",
+                arguments.topic
+            ))
         })?);
     }
     // A single payload is printed byte for byte, so that a file comes back as it was.
     let separator = if particles.len() == 1 { "" } else { "\n" };
     let mut printer = context.printer_with(separator)?;
-    let shown = Shown { topic: topic.name(), deliveries: None };
+    let shown = Shown {
+        topic: topic.name(),
+        deliveries: None,
+    };
     for (at, particle) in particles.iter().enumerate() {
         if at > 0 && printer.format() == OutputFormat::Text {
             printer.bytes(b"\n")?;

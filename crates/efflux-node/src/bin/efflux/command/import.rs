@@ -86,7 +86,10 @@ struct MappingArguments {
 fn property(text: &str) -> Result<PropertyRule, String> {
     let (name, field) = text.split_once('=').unwrap_or((text, text));
     let field: FieldPath = field.parse().map_err(|error| format!("{error}"))?;
-    Ok(PropertyRule { name: name.to_owned(), field })
+    Ok(PropertyRule {
+        name: name.to_owned(),
+        field,
+    })
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -44,7 +44,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         left: arguments.limit.unwrap_or(u64::MAX),
     };
     let outcome = match arguments.reverse {
-        true => reader.downwards(arguments.from.unwrap_or(Sequence::MAX)).await,
+        true => {
+            reader
+                .downwards(arguments.from.unwrap_or(Sequence::MAX))
+                .await
+        }
         false => {
             let from = arguments.from.unwrap_or(Sequence::FIRST);
             reader.upwards(from, arguments.follow).await
@@ -106,7 +110,10 @@ impl Reader<'_> {
 
     /// Prints particles; true when the user wants the program to stop.
     fn print(&mut self, particles: &[Particle]) -> Result<bool, Failure> {
-        let shown = Shown { topic: self.topic.name(), deliveries: None };
+        let shown = Shown {
+            topic: self.topic.name(),
+            deliveries: None,
+        };
         for particle in particles {
             self.printer.particle(particle, shown)?;
         }
@@ -118,6 +125,8 @@ impl Reader<'_> {
 /// How much to read at once when `left` particles are wanted.
 pub(super) fn batch(left: u64) -> ReadLimit {
     let limit = ReadLimit::default();
-    let particles = usize::try_from(left).unwrap_or(usize::MAX).min(limit.particles);
+    let particles = usize::try_from(left)
+        .unwrap_or(usize::MAX)
+        .min(limit.particles);
     ReadLimit { particles, ..limit }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use efflux_node::particle::{Sequence, TopicName};
-use efflux_node::storage::{ErrorKind, Sync, TopicOptions};
+use efflux_node::storage::{Consumer, ErrorKind, Sync, TopicOptions};
 use serde::Serialize;
 
 use super::confirm;
@@ -102,7 +102,11 @@ async fn list(context: &Context) -> Outcome {
     let store = context.open_to_read().await?;
     let mut printer = context.printer()?;
     let names = store.topics().await?;
-    let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
+    let width = names
+        .iter()
+        .map(|name| name.as_str().len())
+        .max()
+        .unwrap_or(0);
     for name in names {
         // A topic whose files are damaged is listed all the same; `verify` says what is wrong.
         let (json, text) = match store.topic(&name).await {
@@ -139,7 +143,7 @@ async fn show(context: &Context, name: &TopicName) -> Outcome {
     let (head, options) = (topic.head(), topic.options().await?);
     let created = topic.get(Sequence::ROOT).await?;
     let last = topic.get(head.sequence).await?;
-    let consumers = Vec::<String>::new();
+    let consumers = Consumer::list(&topic).await?;
     let shown = Shown {
         head: HeadJson::new(name, head),
         created: created.map(|root| root.metadata().created().to_string()),
@@ -157,7 +161,11 @@ async fn show(context: &Context, name: &TopicName) -> Outcome {
         shown.last_appended.clone().unwrap_or_else(unknown),
         shown.sync,
         grouped(shown.segment_bytes),
-        if shown.consumers.is_empty() { "none".to_owned() } else { shown.consumers.join(", ") },
+        if shown.consumers.is_empty() {
+            "none".to_owned()
+        } else {
+            shown.consumers.join(", ")
+        },
     );
     let mut printer = context.printer()?;
     printer.result(&shown, &text)?;
@@ -171,7 +179,10 @@ async fn delete(context: &Context, name: &TopicName, is_sure: bool) -> Outcome {
     if !topics.contains(name) {
         context.topic(&store, name).await?;
     }
-    confirm(&format!("topic {name} with all its particles and consumers"), is_sure)?;
+    confirm(
+        &format!("topic {name} with all its particles and consumers"),
+        is_sure,
+    )?;
     store.delete_topic(name).await?;
     store.close().await?;
     Ok(Exit::Success)

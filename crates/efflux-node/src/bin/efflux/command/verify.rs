@@ -48,7 +48,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         };
         match checked {
             Ok((verified, taken)) => {
-                printer.result(&json_of(name, &verified, taken), &text_of(name, &verified, taken))?;
+                printer.result(
+                    &json_of(name, &verified, taken),
+                    &text_of(name, &verified, taken),
+                )?;
             }
             Err(failure) if failure.exit() == Exit::Integrity => {
                 broken(&mut printer, name, &failure)?;
@@ -78,7 +81,10 @@ async fn check(
     let verified = topic.verify(Progress::new(line.teller())).await?;
     let taken = begin.elapsed();
     for head in contains {
-        let found = topic.get(head.sequence).await?.map(|particle| Head::on(&particle));
+        let found = topic
+            .get(head.sequence)
+            .await?
+            .map(|particle| Head::on(&particle));
         if found != Some(*head) {
             let found = found.map_or("nothing".to_owned(), |found| found.to_string());
             return Err(Failure::new(
@@ -117,7 +123,11 @@ fn per_second(count: u64, taken: Duration) -> u64 {
 }
 
 fn text_of(name: &TopicName, verified: &Verified, taken: Duration) -> String {
-    let segments = if verified.segments == 1 { "segment" } else { "segments" };
+    let segments = if verified.segments == 1 {
+        "segment"
+    } else {
+        "segments"
+    };
     let mut text = format!(
         "{name}: ok, {} particles, {} in {} {segments}, {:.2} s ({}/s, {}/s)\n  head {}",
         grouped(verified.particles),

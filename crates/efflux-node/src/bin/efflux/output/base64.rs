@@ -12,7 +12,9 @@ pub(super) fn encode(bytes: &[u8]) -> String {
         for at in 0..4 {
             let letter = LETTERS.get((bits >> (18 - 6 * at) & 63) as usize);
             let is_there = at <= group.len();
-            text.push(char::from(letter.copied().filter(|_| is_there).unwrap_or(b'=')));
+            text.push(char::from(
+                letter.copied().filter(|_| is_there).unwrap_or(b'='),
+            ));
         }
     }
     text

@@ -41,11 +41,7 @@ struct Line<'a> {
     data: Option<&'a RawValue>,
 }
 
-pub(super) fn line(
-    out: &mut impl Write,
-    particle: &Particle,
-    shown: Shown<'_>,
-) -> io::Result<()> {
+pub(super) fn line(out: &mut impl Write, particle: &Particle, shown: Shown<'_>) -> io::Result<()> {
     let metadata = particle.metadata();
     let content = content(particle);
     let text = std::str::from_utf8(&content).ok();
@@ -58,17 +54,23 @@ pub(super) fn line(
         timestamp: metadata.timestamp().to_string(),
         data_type: metadata.data_type(),
         content_type: metadata.content_type(),
-        content_encoding: metadata.content_encoding().map(|encoding| encoding.as_str()),
+        content_encoding: metadata
+            .content_encoding()
+            .map(|encoding| encoding.as_str()),
         message_group: metadata.message_group(),
         properties: metadata.properties().collect(),
         fingerprint: particle.fingerprint().to_string(),
-        linked_fingerprint: metadata.linked_fingerprint().map(|linked| linked.to_string()),
+        linked_fingerprint: metadata
+            .linked_fingerprint()
+            .map(|linked| linked.to_string()),
         payload_hash: metadata.payload_hash().to_string(),
         payload_bytes: particle.payload().len(),
         deliveries: shown.deliveries,
         payload: text,
         payload_base64: text.is_none().then(|| base64::encode(&content)),
-        data: data.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        data: data
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok()),
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")

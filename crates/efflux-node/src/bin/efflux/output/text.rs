@@ -27,7 +27,9 @@ impl Style {
         let is_terminal = stdout.is_terminal();
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok());
         Self {
             has_colours: is_terminal && !no_color && !is_dumb,
             columns_max: is_terminal.then(|| columns.unwrap_or(COLUMNS_DEFAULT)),
@@ -95,7 +97,12 @@ pub(super) fn whole(
 ) -> io::Result<()> {
     let metadata = particle.metadata();
     let mut field = |name: &str, value: &str| {
-        writeln!(out, "{}  {}", style.paint(&format!("{name:<18}"), DIM), escaped(value))
+        writeln!(
+            out,
+            "{}  {}",
+            style.paint(&format!("{name:<18}"), DIM),
+            escaped(value)
+        )
     };
     field("topic", shown.topic.as_str())?;
     field("sequence", &particle.sequence().to_string())?;
@@ -105,7 +112,12 @@ pub(super) fn whole(
     for (name, value) in [
         ("data_type", metadata.data_type()),
         ("content_type", metadata.content_type()),
-        ("content_encoding", metadata.content_encoding().map(|encoding| encoding.as_str())),
+        (
+            "content_encoding",
+            metadata
+                .content_encoding()
+                .map(|encoding| encoding.as_str()),
+        ),
         ("message_group", metadata.message_group()),
     ] {
         if let Some(value) = value {
@@ -135,7 +147,11 @@ pub(super) fn whole(
 fn millis(time: Timestamp) -> String {
     let moment = jiff::Timestamp::from_nanosecond(i128::from(time.nanos()));
     let rounded = moment.and_then(|moment| {
-        moment.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc))
+        moment.round(
+            jiff::TimestampRound::new()
+                .smallest(Unit::Millisecond)
+                .mode(jiff::RoundMode::Trunc),
+        )
     });
     match rounded {
         Ok(moment) => format!("{moment:.3}"),
@@ -147,7 +163,9 @@ fn millis(time: Timestamp) -> String {
 fn escaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if character.is_control()
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             plain.extend(character.escape_default());
         } else {
             plain.push(character);
@@ -159,7 +177,11 @@ fn escaped(text: &str) -> String {
 fn shortened(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => text
+            .chars()
+            .take(chars_max.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
     }
 }
 
@@ -192,9 +214,13 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (12345, "12,345"), (1234567, "1,234,567")]
-        {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12345, "12,345"),
+            (1234567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(megabytes(9_999), "9999 bytes");
@@ -212,6 +238,9 @@ mod tests {
     fn times_have_milliseconds() {
         let time: Timestamp = "2026-01-02T03:04:05.9999Z".parse().unwrap();
         assert_eq!(millis(time), "2026-01-02T03:04:05.999Z");
-        assert_eq!(millis("2026-01-02".parse().unwrap()), "2026-01-02T00:00:00.000Z");
+        assert_eq!(
+            millis("2026-01-02".parse().unwrap()),
+            "2026-01-02T00:00:00.000Z"
+        );
     }
 }

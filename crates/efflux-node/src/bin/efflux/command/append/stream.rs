@@ -16,11 +16,7 @@ use crate::output::{OutputFormat, Printer};
 /// What the reading thread hands on: a message, or why there are no more.
 type Item = Result<Message, Failure>;
 
-pub(super) async fn run(
-    context: &Context,
-    topic: &Topic,
-    metadata: MetadataArguments,
-) -> Outcome {
+pub(super) async fn run(context: &Context, topic: &Topic, metadata: MetadataArguments) -> Outcome {
     let mut feed = Feed::start(move |feeder| read(&feeder, &metadata))
         .map_err(|error| Failure::io("cannot start a thread", &error))?;
     let mut printer = context.printer()?;
@@ -104,14 +100,18 @@ fn read_lines(
 ) -> Result<(), Failure> {
     let mut lines = LineReader::new(input);
     loop {
-        let line = lines.next_line().map_err(|error| Failure::io("standard input", &error))?;
+        let line = lines
+            .next_line()
+            .map_err(|error| Failure::io("standard input", &error))?;
         let Some(line) = line else { return Ok(()) };
         let refuse = |problem: String| {
             Failure::new(Exit::Failure, format!("<stdin>:{}: {problem}", line.number))
                 .with_detail("the lines before it were appended")
         };
         if line.is_cut {
-            return Err(refuse(format!("the line is longer than {RECORD_BYTES_MAX} bytes")));
+            return Err(refuse(format!(
+                "the line is longer than {RECORD_BYTES_MAX} bytes"
+            )));
         }
         let bytes = line.bytes.len();
         let message = metadata.message(line.bytes);
@@ -128,12 +128,18 @@ fn read_frames(
     metadata: &MetadataArguments,
 ) -> Result<(), Failure> {
     if !metadata.is_empty() {
-        return Err(Failure::usage("standard input holds frames, which keep their own metadata")
-            .with_try("leave --type, --group, --prop, --content-type and --time out"));
+        return Err(
+            Failure::usage("standard input holds frames, which keep their own metadata")
+                .with_try("leave --type, --group, --prop, --content-type and --time out"),
+        );
     }
     let refuse = |fault: efflux_node::import::Fault| match fault {
         efflux_node::import::Fault::Malformed(fault) => {
-            let exit = if fault.is_altered { Exit::Integrity } else { Exit::Failure };
+            let exit = if fault.is_altered {
+                Exit::Integrity
+            } else {
+                Exit::Failure
+            };
             Failure::new(exit, format!("<stdin>:{}: {}", fault.place, fault.problem))
                 .with_detail("the frames before it were appended")
         }
@@ -141,7 +147,9 @@ fn read_frames(
     };
     let records = Records::new(Format::Frames, Box::new(input), &RecordOptions::default());
     for record in records.map_err(refuse)? {
-        let Body::Frame(particle) = record.map_err(refuse)?.body else { continue };
+        let Body::Frame(particle) = record.map_err(refuse)?.body else {
+            continue;
+        };
         if particle.sequence() == Sequence::ROOT {
             continue;
         }

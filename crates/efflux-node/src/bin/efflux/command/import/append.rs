@@ -34,7 +34,12 @@ impl<'a> Importer<'a> {
         rejects: Option<&Path>,
     ) -> Result<Self, Failure> {
         let rejects = rejects.map(Rejects::create).transpose()?;
-        Ok(Self { context, topic, rejects, summary: Summary::begin() })
+        Ok(Self {
+            context,
+            topic,
+            rejects,
+            summary: Summary::begin(),
+        })
     }
 
     /// Imports one file. What was appended before an error stays.
@@ -65,7 +70,10 @@ impl<'a> Importer<'a> {
                         self.append(&label, std::mem::take(&mut waiting)).await?;
                         return Err(failure);
                     }
-                    Item::End { records, never_found } => {
+                    Item::End {
+                        records,
+                        never_found,
+                    } => {
                         for field in never_found.iter().filter(|_| records > 0) {
                             line.print(&format!("note: no record of {label} has a field {field}"));
                         }
@@ -73,7 +81,10 @@ impl<'a> Importer<'a> {
                 }
             }
             self.append(&label, waiting).await?;
-            line.tell(read.get(), format!("{} records", grouped(self.summary.appended())));
+            line.tell(
+                read.get(),
+                format!("{} records", grouped(self.summary.appended())),
+            );
             if self.context.interrupt.is_asked() {
                 return Ok(Exit::Interrupted);
             }
@@ -113,10 +124,11 @@ impl<'a> Importer<'a> {
             Err(error) if is_about_a_message(&error) => {
                 let is_conflict = error.kind() == ErrorKind::Conflict;
                 let fault = Malformed::new(place, error.to_string(), message.payload());
-                self.reject(label, &fault).map_err(|failure| match is_conflict {
-                    true => failure.with_exit(Exit::Conflict),
-                    false => failure,
-                })
+                self.reject(label, &fault)
+                    .map_err(|failure| match is_conflict {
+                        true => failure.with_exit(Exit::Conflict),
+                        false => failure,
+                    })
             }
             Err(error) => Err(error.into()),
         }
@@ -130,7 +142,11 @@ impl<'a> Importer<'a> {
     /// Puts a record aside, or ends the import where no file for such records was named.
     fn reject(&mut self, label: &str, fault: &Malformed) -> Result<(), Failure> {
         let what = format!("{label}:{}: {fault}", fault.place);
-        let exit = if fault.is_altered { Exit::Integrity } else { Exit::Failure };
+        let exit = if fault.is_altered {
+            Exit::Integrity
+        } else {
+            Exit::Failure
+        };
         let Some(rejects) = &mut self.rejects else {
             return Err(Failure::new(exit, what)
                 .with_detail(shown(&fault.text))
@@ -151,7 +167,8 @@ impl<'a> Importer<'a> {
         }
         let rejects = self.rejects.as_ref().map(Rejects::path);
         let mut printer = self.context.printer()?;
-        self.summary.print(&mut printer, self.topic, outcome, rejects)
+        self.summary
+            .print(&mut printer, self.topic, outcome, rejects)
     }
 }
 
@@ -163,8 +180,15 @@ fn is_about_a_message(error: &Error) -> bool {
 /// The beginning of a record, for an error.
 fn shown(text: &str) -> String {
     const CHARS_MAX: usize = 100;
-    let plain: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARS_MAX).collect();
-    let more = if text.chars().nth(CHARS_MAX).is_some() { "…" } else { "" };
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(CHARS_MAX)
+        .collect();
+    let more = if text.chars().nth(CHARS_MAX).is_some() {
+        "…"
+    } else {
+        ""
+    };
     format!("| {plain}{more}")
 }

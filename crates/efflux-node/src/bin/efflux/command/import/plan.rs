@@ -25,10 +25,16 @@ impl Plan {
             return Err(Failure::usage("standard input can be read only once"));
         }
         if arguments.source.is_some() && arguments.files.len() > 1 {
-            return Err(Failure::usage("--source names one file, and there are several")
-                .with_detail("records of two files would get the same ids"));
+            return Err(
+                Failure::usage("--source names one file, and there are several")
+                    .with_detail("records of two files would get the same ids"),
+            );
         }
-        arguments.files.iter().map(|file| Self::of(arguments, file)).collect()
+        arguments
+            .files
+            .iter()
+            .map(|file| Self::of(arguments, file))
+            .collect()
     }
 
     fn of(arguments: &Arguments, file: &str) -> Result<Self, Failure> {
@@ -49,9 +55,18 @@ impl Plan {
         if let Some(delimiter) = arguments.delimiter.or(is_tsv.then_some(b'\t')) {
             options = options.with_delimiter(delimiter);
         }
-        let identity = arguments.source.clone().unwrap_or_else(|| source.identity());
+        let identity = arguments
+            .source
+            .clone()
+            .unwrap_or_else(|| source.identity());
         let mapping = mapping(arguments);
-        Ok(Self { source, format: arguments.format, options, mapping, identity })
+        Ok(Self {
+            source,
+            format: arguments.format,
+            options,
+            mapping,
+            identity,
+        })
     }
 
     /// Opens the file and begins to read it.
@@ -64,8 +79,10 @@ impl Plan {
             None => Format::detect(self.source.path(), &mut *bytes)
                 .map_err(unreadable)?
                 .ok_or_else(|| {
-                    Failure::usage(format!("{label}: neither its name nor its beginning tells its format"))
-                        .with_try("--format ndjson, json, csv, lines or frames")
+                    Failure::usage(format!(
+                        "{label}: neither its name nor its beginning tells its format"
+                    ))
+                    .with_try("--format ndjson, json, csv, lines or frames")
                 })?,
         };
         self.check(format)?;
@@ -90,10 +107,10 @@ impl Plan {
                 "{label} is read as lines, which have no field {field}"
             ))
             .with_try("--format ndjson, json or csv")),
-            (Format::Frames, _) if !self.mapping.is_empty() => {
-                Err(Failure::usage(format!("{label} holds frames, which keep their own metadata"))
-                    .with_try("leave the field options out"))
-            }
+            (Format::Frames, _) if !self.mapping.is_empty() => Err(Failure::usage(format!(
+                "{label} holds frames, which keep their own metadata"
+            ))
+            .with_try("leave the field options out")),
             (Format::Json, _) => Ok(()),
             (format, _) if self.options.records.is_some() => Err(Failure::usage(format!(
                 "{label} is read as {format}, and --records goes with JSON documents"
@@ -107,8 +124,10 @@ impl Plan {
         for field in self.mapping.fields() {
             if !columns.iter().any(|column| column == field.as_str()) {
                 let label = self.source.label();
-                return Err(Failure::usage(format!("{label} has no column {:?}", field.as_str()))
-                    .with_detail(format!("its columns: {}", columns.join(", "))));
+                return Err(
+                    Failure::usage(format!("{label} has no column {:?}", field.as_str()))
+                        .with_detail(format!("its columns: {}", columns.join(", "))),
+                );
             }
         }
         Ok(())

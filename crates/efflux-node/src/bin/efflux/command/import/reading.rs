@@ -1,6 +1,6 @@
 //! The thread that reads a file and makes messages of its records.
 
-use efflux_node::import::{BytesRead, Body, Fault, Format, Malformed, Place, Records};
+use efflux_node::import::{Body, BytesRead, Fault, Format, Malformed, Place, Records};
 use efflux_node::particle::{Message, Sequence};
 
 use super::plan::Plan;
@@ -17,7 +17,10 @@ pub(super) enum Item {
     /// Nothing more can be read.
     Failed(Failure),
     /// All was read; the fields that were mapped and that no record had.
-    End { records: u64, never_found: Vec<String> },
+    End {
+        records: u64,
+        never_found: Vec<String>,
+    },
 }
 
 /// Starts to read the file that a plan names.
@@ -64,9 +67,19 @@ fn feed(
     // Columns of a table are checked when it is opened, so an empty column is no mistake.
     let never_found = match format {
         Format::Csv => Vec::new(),
-        _ => plan.mapping.never_found().map(ToString::to_string).collect(),
+        _ => plan
+            .mapping
+            .never_found()
+            .map(ToString::to_string)
+            .collect(),
     };
-    feeder.put(Item::End { records: count, never_found }, 0);
+    feeder.put(
+        Item::End {
+            records: count,
+            never_found,
+        },
+        0,
+    );
     Ok(())
 }
 

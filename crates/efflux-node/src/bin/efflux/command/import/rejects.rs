@@ -35,7 +35,10 @@ impl Rejects {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let file = File::create(path)
             .map_err(|error| Failure::io(&format!("cannot make {}", path.display()), &error))?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+        })
     }
 
     /// Adds a record.
@@ -46,8 +49,21 @@ impl Rejects {
         error: &str,
         text: &str,
     ) -> Result<(), Failure> {
-        let Place { record, line, column, offset } = place;
-        let rejected = Rejected { file, record, line, column, offset, error, text };
+        let Place {
+            record,
+            line,
+            column,
+            offset,
+        } = place;
+        let rejected = Rejected {
+            file,
+            record,
+            line,
+            column,
+            offset,
+            error,
+            text,
+        };
         serde_json::to_writer(&mut self.file, &rejected)
             .map_err(io::Error::from)
             .and_then(|()| self.file.write_all(b"\n"))

@@ -37,7 +37,13 @@ struct Printed<'a> {
 impl Summary {
     pub(super) fn begin() -> Self {
         let (imported, already_there, rejected) = (0, 0, 0);
-        Self { begin: Instant::now(), files: Vec::new(), imported, already_there, rejected }
+        Self {
+            begin: Instant::now(),
+            files: Vec::new(),
+            imported,
+            already_there,
+            rejected,
+        }
     }
 
     pub(super) fn begin_file(&mut self, label: &str) {
@@ -99,9 +105,9 @@ impl Summary {
             eprintln!("  the rejected records are in {}", path.display());
         }
         match outcome {
-            Ok(Exit::Interrupted) => eprintln!(
-                "interrupted: the same command goes on from here, and adds nothing twice"
-            ),
+            Ok(Exit::Interrupted) => {
+                eprintln!("interrupted: the same command goes on from here, and adds nothing twice")
+            }
             Err(_) => eprintln!("the same command goes on from here, and adds nothing twice"),
             Ok(_) if self.imported == 0 && self.already_there > 0 => eprintln!(
                 "  all of it was there already; if these are other records, name them with --source"
