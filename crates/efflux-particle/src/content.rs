@@ -20,6 +20,22 @@ use absent as gzip;
 use absent as zstd;
 
 /// How a payload is compressed. The payload hash is over the compressed bytes.
+///
+/// Without the feature an encoding can still be named, stored and verified.
+///
+/// ```
+/// use efflux_particle::ContentEncoding;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let gzip: ContentEncoding = "gzip".parse()?;
+/// # if cfg!(feature = "gzip") {
+/// let payload = gzip.encode(b"some content")?;
+/// assert_eq!(gzip.decode(&payload, 100)?, "some content");
+/// assert!(gzip.decode(&payload, 5).is_err(), "5 bytes are not enough");
+/// # }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentEncoding {
     /// RFC 1952. Needs the feature `gzip`.
@@ -83,7 +99,8 @@ impl ContentEncoding {
     ///
     /// # Errors
     /// [`ContentError::TooLarge`] past the bound (nothing more is then decoded),
-    /// [`ContentError::Malformed`] when the payload is no whole stream of this encoding,
+    /// [`ContentError::Malformed`] when the payload is no whole stream of this encoding, or a zstd
+    /// stream whose window is beyond 8 MiB and beyond the bound,
     /// [`ContentError::NotBuilt`] when this build leaves the encoding out.
     pub fn decode(self, payload: &[u8], bytes_max: usize) -> Result<Bytes, ContentError> {
         let mut content = Vec::new();

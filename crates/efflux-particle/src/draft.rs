@@ -12,7 +12,7 @@ use crate::msgpack::{Span, Writer};
 use crate::sequence::Sequence;
 use crate::timestamp::Timestamp;
 
-/// What the sealing side adds to a message.
+/// What the sealing side adds to a message: this crate has neither a clock nor randomness.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     /// The id, used when the message has none.
@@ -27,6 +27,22 @@ pub struct Stamp {
 ///
 /// Making one hashes the payload and may run on many threads. [`Head::link`](crate::Head::link)
 /// then only fills in the sequence, the link and the fingerprint.
+///
+/// ```
+/// use efflux_particle::{Draft, Id, Message, PayloadHash, Stamp, Timestamp};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stamp = Stamp {
+/// #     id: Id::from_uuid([1; 16]),
+/// #     created: Timestamp::from_nanos(1_767_225_600_000_000_000),
+/// #     in_batch: false,
+/// # };
+/// let draft = Draft::encode(&Message::new("hello"), &stamp)?;
+/// assert_eq!(draft.id(), stamp.id);
+/// assert_eq!(draft.payload_hash(), PayloadHash::of(b"hello"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Draft {
     frame: Vec<u8>,

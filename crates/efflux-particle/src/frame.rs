@@ -90,6 +90,17 @@ fn hex(bytes: &[u8]) -> String {
 /// The sizes of one frame.
 ///
 /// - both are within their limits
+///
+/// ```
+/// use efflux_particle::{FrameSize, HEADER_ID};
+///
+/// // 44 bytes that every message size covers, 100 of metadata, 6 of payload.
+/// let prefix = [&HEADER_ID[..], &150_u32.to_le_bytes(), &100_u32.to_le_bytes()].concat();
+/// let size = FrameSize::forwards(&prefix)?;
+/// assert_eq!((size.metadata_bytes(), size.payload_bytes()), (100, 6));
+/// assert_eq!(size.frame_bytes(), 160);
+/// # Ok::<(), efflux_particle::FrameError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameSize {
     metadata_bytes: usize,

@@ -19,7 +19,29 @@ pub const ROOT_TOPIC_PROPERTY: &str = "efflux.topic";
 
 /// Where a chain stands: the last particle's sequence and fingerprint.
 ///
-/// Its text form is `SEQUENCE:FINGERPRINT`.
+/// Its text form is `SEQUENCE:FINGERPRINT`. A head that is kept where the writer of a topic cannot
+/// change it is enough to notice any later change of the topic's history.
+///
+/// ```
+/// use efflux_particle::{Broken, Draft, Head, Id, Message, Sequence, Stamp, Timestamp};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stamp = Stamp {
+/// #     id: Id::from_uuid([1; 16]),
+/// #     created: Timestamp::from_nanos(1_767_225_600_000_000_000),
+/// #     in_batch: false,
+/// # };
+/// let (root, _) = Head::root(&"orders".parse()?, &stamp)?;
+/// let (first, one) = root.link(Draft::encode(&Message::new("one"), &stamp)?);
+/// let (second, two) = first.link(Draft::encode(&Message::new("two"), &stamp)?);
+///
+/// assert_eq!(root.check(&one)?.check(&two)?, second);
+/// let (expected, found) = (Sequence::new(1), Sequence::new(2));
+/// assert_eq!(root.check(&two), Err(Broken::Sequence { expected, found }));
+/// assert_eq!(second.to_string().parse(), Ok(second));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Head {
     /// The last particle's place.
@@ -90,6 +112,8 @@ impl Head {
     }
 
     /// Gives a draft the next place in the chain: the particle, and the head that stands on it.
+    ///
+    /// The last place is 2^64 - 2. A particle linked beyond it could not be decoded.
     #[must_use]
     pub fn link(self, draft: Draft) -> (Self, Particle) {
         let sequence = self.sequence.next();
@@ -100,7 +124,8 @@ impl Head {
     /// Gives a draft the next place, `batch_remaining` particles before the end of its batch.
     ///
     /// # Errors
-    /// [`NotInBatch`] when the draft was made for a single message and others follow it.
+    /// [`NotInBatch`] when the draft was made for a single message and others follow it, or when
+    /// `batch_remaining` is not below [`BATCH_PARTICLES_MAX`](crate::limits::BATCH_PARTICLES_MAX).
     pub fn link_in_batch(
         self,
         draft: Draft,

@@ -14,6 +14,16 @@ use crate::term::{self, TermFault};
 ///
 /// Two messages of one topic with the same id are the same message. A text that is a UUID in its
 /// hyphenated form is the UUID, so that both spellings name one message.
+///
+/// ```
+/// use efflux_particle::Id;
+///
+/// let uuid: Id = "0197A4A2-1111-7ABC-8DEF-0123456789AB".parse()?;
+/// assert_eq!(uuid.to_string(), "0197a4a2-1111-7abc-8def-0123456789ab");
+/// let other: Id = "order 7".parse()?;
+/// assert_eq!((other.uuid(), other.text()), (None, Some("order 7")));
+/// # Ok::<(), efflux_particle::IdError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Kind);
 

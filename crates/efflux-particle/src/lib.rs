@@ -72,3 +72,8 @@ pub use name::{ConsumerName, NameError, TopicName};
 pub use particle::{DecodeError, Particle};
 pub use sequence::Sequence;
 pub use timestamp::{Timestamp, TimestampError};
+
+/// The README's example runs with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

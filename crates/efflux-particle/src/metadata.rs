@@ -26,6 +26,25 @@ pub(crate) use fields::{Fields, key};
 pub const FORMAT_VERSION: u8 = 1;
 
 /// The metadata of a particle, read in place: no field is copied until it is asked for.
+///
+/// ```
+/// use efflux_particle::{Draft, Head, Id, Message, Stamp, Timestamp};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stamp = Stamp {
+/// #     id: Id::from_uuid([1; 16]),
+/// #     created: Timestamp::from_nanos(1_767_225_600_000_000_000),
+/// #     in_batch: false,
+/// # };
+/// let (_, root) = Head::root(&"orders".parse()?, &stamp)?;
+/// let metadata = root.metadata();
+/// assert_eq!(metadata.sequence().get(), 0);
+/// assert_eq!(metadata.linked_fingerprint(), None);
+/// assert_eq!(metadata.timestamp(), stamp.created);
+/// assert_eq!(metadata.property("efflux.topic"), Some("orders"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Metadata {
     bytes: Bytes,
@@ -164,6 +183,16 @@ impl Metadata {
         self.properties()
             .find(|(found, _)| *found == name)
             .map(|(_, value)| value)
+    }
+
+    /// The keys that this version does not know, ascending; a copy of the particle keeps them.
+    pub fn unknown_keys(&self) -> impl Iterator<Item = &str> {
+        let mut reader = Reader::new(self.fields.unknown.of(&self.bytes));
+        (0..self.fields.unknown_count).map_while(move |_| {
+            let (key, _) = reader.text().ok()?;
+            reader.skip().ok()?;
+            Some(key)
+        })
     }
 
     pub(crate) fn unknown(&self) -> Unknown {

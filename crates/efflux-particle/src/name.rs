@@ -152,6 +152,13 @@ name! {
     ///
     /// - 1 to [`NAME_BYTES_MAX`] bytes of ASCII letters, digits, `.`, `_` and `-`
     /// - begins with a letter, digit or `_`, does not end with `.`, has no two dots in a row
+    ///
+    /// ```
+    /// use efflux_particle::TopicName;
+    ///
+    /// assert!("orders.eu-1".parse::<TopicName>().is_ok());
+    /// assert!("../orders".parse::<TopicName>().is_err());
+    /// ```
     TopicName, "topic"
 }
 

@@ -13,6 +13,31 @@ use crate::sequence::Sequence;
 /// A message sealed into a topic: it has a sequence, a link to its predecessor and a fingerprint.
 ///
 /// A particle is its frame, read in place. Cloning one copies no bytes.
+///
+/// ```
+/// use efflux_particle::{DecodeError, Draft, Head, Id, Message, Particle, Stamp, Timestamp};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stamp = Stamp {
+/// #     id: Id::from_uuid([1; 16]),
+/// #     created: Timestamp::from_nanos(1_767_225_600_000_000_000),
+/// #     in_batch: false,
+/// # };
+/// # let (head, _) = Head::root(&"orders".parse()?, &stamp)?;
+/// let (_, sealed) = head.link(Draft::encode(&Message::new("hello"), &stamp)?);
+///
+/// let read = Particle::decode(sealed.frame())?;
+/// assert_eq!(read.sequence().get(), 1);
+/// assert_eq!(read.payload(), "hello");
+///
+/// let mut altered = sealed.frame().to_vec();
+/// let payload_at = altered.len() - 9;
+/// altered[payload_at] = b'!';
+/// let error = Particle::decode(&altered.into()).unwrap_err();
+/// assert!(matches!(error, DecodeError::Payload { .. }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Particle {
     frame: Bytes,
@@ -55,8 +80,11 @@ impl Particle {
     /// # Errors
     /// [`DecodeError`]; [`FrameError::Incomplete`] when more bytes may make it a particle.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let particle = Self::decode_unchecked(bytes)?;
-        particle.check_hashes()?;
+        let framed = Framed::read(bytes)?;
+        // Before the metadata is looked into, so that altered bytes are told from ill-formed ones.
+        check_fingerprint(framed.fingerprint, &framed.metadata)?;
+        let particle = framed.particle()?;
+        particle.check_payload()?;
         Ok(particle)
     }
 
@@ -67,21 +95,7 @@ impl Particle {
     /// # Errors
     /// [`DecodeError`] when the frame or the metadata is malformed.
     pub fn decode_unchecked(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let size = FrameSize::whole(bytes)?;
-        let frame = bytes.slice(..size.frame_bytes());
-        let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
-        let fingerprint = frame
-            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(
-                Fingerprint::from_bytes([0; HASH_BYTES]),
-                Fingerprint::from_bytes,
-            );
-        Ok(Self {
-            frame,
-            metadata: Metadata::decode(metadata)?,
-            fingerprint,
-        })
+        Ok(Framed::read(bytes)?.particle()?)
     }
 
     pub(crate) fn sealed(
@@ -104,13 +118,11 @@ impl Particle {
     /// # Errors
     /// [`DecodeError::Fingerprint`] or [`DecodeError::Payload`] when one differs.
     pub fn check_hashes(&self) -> Result<(), DecodeError> {
-        let found = Fingerprint::of(self.metadata.bytes());
-        if found != self.fingerprint {
-            return Err(DecodeError::Fingerprint {
-                expected: self.fingerprint,
-                found,
-            });
-        }
+        check_fingerprint(self.fingerprint, self.metadata.bytes())?;
+        self.check_payload()
+    }
+
+    fn check_payload(&self) -> Result<(), DecodeError> {
         let (expected, found) = (self.payload_hash(), PayloadHash::of(self.payload_slice()));
         if found != expected {
             return Err(DecodeError::Payload { expected, found });
@@ -180,6 +192,50 @@ impl Particle {
     #[must_use]
     pub fn payload_hash(&self) -> PayloadHash {
         self.metadata.payload_hash()
+    }
+}
+
+/// A frame whose metadata was not looked into.
+struct Framed {
+    frame: Bytes,
+    metadata: Bytes,
+    fingerprint: Fingerprint,
+}
+
+impl Framed {
+    fn read(bytes: &Bytes) -> Result<Self, FrameError> {
+        let size = FrameSize::whole(bytes)?;
+        let frame = bytes.slice(..size.frame_bytes());
+        let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
+        let fingerprint = frame
+            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(
+                Fingerprint::from_bytes([0; HASH_BYTES]),
+                Fingerprint::from_bytes,
+            );
+        Ok(Self {
+            frame,
+            metadata,
+            fingerprint,
+        })
+    }
+
+    fn particle(self) -> Result<Particle, MetadataError> {
+        Ok(Particle {
+            frame: self.frame,
+            metadata: Metadata::decode(self.metadata)?,
+            fingerprint: self.fingerprint,
+        })
+    }
+}
+
+fn check_fingerprint(expected: Fingerprint, metadata: &[u8]) -> Result<(), DecodeError> {
+    let found = Fingerprint::of(metadata);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(DecodeError::Fingerprint { expected, found })
     }
 }
 

@@ -3,7 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The place of a particle in its topic: 0 for the root, then gapless upwards.
+/// The place of a particle in its topic: 0 for the root, then gapless upwards to 2^64 - 2.
+///
+/// ```
+/// use efflux_particle::Sequence;
+///
+/// assert_eq!(Sequence::ROOT.next(), Sequence::FIRST);
+/// assert_eq!(Sequence::ROOT.previous(), None);
+/// assert_eq!(Sequence::new(9).past(Sequence::new(5)), 4);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(u64);
 

@@ -9,6 +9,15 @@ use thiserror::Error;
 /// A moment: UTC nanoseconds since the Unix epoch, from the year 1677 to the year 2262.
 ///
 /// Its text form is RFC 3339 in UTC, as in `2026-01-01T00:00:00Z`.
+///
+/// ```
+/// use efflux_particle::Timestamp;
+///
+/// let moment: Timestamp = "2026-01-01T01:00:00+01:00".parse()?;
+/// assert_eq!(moment.nanos(), 1_767_225_600_000_000_000);
+/// assert_eq!(moment.to_string(), "2026-01-01T00:00:00Z");
+/// # Ok::<(), efflux_particle::TimestampError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

@@ -57,7 +57,11 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "topic={} segment={} offset={}", self.topic, self.file, self.offset)?;
+        write!(
+            f,
+            "topic={} segment={} offset={}",
+            self.topic, self.file, self.offset
+        )?;
         if let Some(sequence) = self.sequence {
             write!(f, " sequence={sequence}")?;
         }
@@ -69,7 +73,13 @@ impl Error {
     /// An error of this kind; the message says what happened, where, and what to do.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), may_have_applied: false, damage: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            may_have_applied: false,
+            damage: None,
+            source: None,
+        }
     }
 
     /// The request itself is wrong.
@@ -99,9 +109,10 @@ impl Error {
     /// Stored bytes are damaged.
     #[must_use]
     pub fn corrupt(damage: Damage) -> Self {
+        let message = damage.to_string();
         Self {
-            damage: Some(Box::new(damage.clone())),
-            ..Self::new(ErrorKind::Corrupt, damage.to_string())
+            damage: Some(Box::new(damage)),
+            ..Self::new(ErrorKind::Corrupt, message)
         }
     }
 
@@ -110,12 +121,14 @@ impl Error {
     pub fn io(what: impl Into<String>, source: io::Error) -> Self {
         let what = what.into();
         let (kind, advice) = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                (ErrorKind::Full, ": free some space, then open the store again")
-            }
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                (ErrorKind::Invalid, ": check the permissions of the store's folder")
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (
+                ErrorKind::Full,
+                ": free some space, then open the store again",
+            ),
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => (
+                ErrorKind::Invalid,
+                ": check the permissions of the store's folder",
+            ),
             _ => (ErrorKind::Unavailable, ""),
         };
         Self::new(kind, format!("{what}: {source}{advice}")).with_source(source)
@@ -169,7 +182,9 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 

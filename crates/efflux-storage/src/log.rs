@@ -34,7 +34,10 @@ pub struct ReadLimit {
 
 impl Default for ReadLimit {
     fn default() -> Self {
-        Self { particles: READ_PARTICLES_DEFAULT, bytes: READ_BYTES_DEFAULT }
+        Self {
+            particles: READ_PARTICLES_DEFAULT,
+            bytes: READ_BYTES_DEFAULT,
+        }
     }
 }
 
@@ -42,7 +45,10 @@ impl ReadLimit {
     /// At most that many particles, and the default of bytes.
     #[must_use]
     pub fn particles(particles: usize) -> Self {
-        Self { particles, ..Self::default() }
+        Self {
+            particles,
+            ..Self::default()
+        }
     }
 
     /// The limit, brought within [`READ_PARTICLES_MAX`] and [`READ_BYTES_MAX`].
@@ -62,6 +68,8 @@ pub struct Batch {
     pub drafts: Vec<Draft>,
     /// What must hold.
     pub expect: Expect,
+    /// Whether every id was made for this very append, so that none can be there already.
+    pub ids_are_new: bool,
     /// What a look at the log and its index found.
     pub looked_up: LookedUp,
 }
@@ -71,7 +79,7 @@ pub struct Batch {
 pub struct LookedUp {
     /// Ids and groups were looked up in all particles through this one.
     pub through: Sequence,
-    /// For each draft, the particle through there that has the same id.
+    /// For each draft, the particle through there that has the same id; empty when none has one.
     pub same_id: Vec<Option<Particle>>,
     /// The last particle through there of the group that is expected about.
     pub group_last: Option<Sequence>,
@@ -82,13 +90,15 @@ pub struct LookedUp {
 }
 
 /// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Appended {
     /// It is durable, as the topic's sync policy defines it: one receipt a message, in order.
     Placed(Vec<Receipt>),
     /// Nothing was appended: too much has come since the look-ups. They must be made anew, through
     /// these sequences at least.
     LookUpAgain {
+        /// The batch, as it was.
+        batch: Batch,
         /// For ids and groups.
         through: Sequence,
         /// For the query.
@@ -158,6 +168,12 @@ pub trait TopicLog: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Corrupt` with the first damaged place, `Unavailable` when reading fails.
     async fn verify(&self, progress: Progress) -> Result<Verified>;
+
+    /// Finishes what was begun and makes it durable; every later append fails with `Closed`.
+    ///
+    /// # Errors
+    /// As for [`TopicLog::append`].
+    async fn close(&self) -> Result<()>;
 }
 
 /// Where topics are kept.
@@ -203,11 +219,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `NotFound` when there is no such topic, `Corrupt` when its bytes are damaged.
-    async fn journal(
-        &self,
-        topic: &TopicName,
-        consumer: &ConsumerName,
-    ) -> Result<Arc<dyn Journal>>;
+    async fn journal(&self, topic: &TopicName, consumer: &ConsumerName)
+    -> Result<Arc<dyn Journal>>;
 
     /// A folder for the index; none when it is to be kept in memory.
     fn index_folder(&self) -> Option<PathBuf>;

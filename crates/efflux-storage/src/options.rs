@@ -30,18 +30,24 @@ impl Sync {
     pub fn parse(text: &str) -> Result<Self> {
         let interval = |digits: &str, unit_ms: u64| {
             let count = digits.parse::<u64>().ok()?;
-            Some(Self::Interval(Duration::from_millis(count.checked_mul(unit_ms)?)))
+            Some(Self::Interval(Duration::from_millis(
+                count.checked_mul(unit_ms)?,
+            )))
         };
         let parsed = match text {
             "always" => Some(Self::Always),
             "os" => Some(Self::Os),
             _ => match text.strip_suffix("ms") {
                 Some(digits) => interval(digits, 1),
-                None => text.strip_suffix('s').and_then(|digits| interval(digits, 1000)),
+                None => text
+                    .strip_suffix('s')
+                    .and_then(|digits| interval(digits, 1000)),
             },
         };
         parsed.ok_or_else(|| {
-            Error::invalid(format!("sync {text:?} is unknown: use always, os, or a time as 250ms"))
+            Error::invalid(format!(
+                "sync {text:?} is unknown: use always, os, or a time as 250ms"
+            ))
         })
     }
 }
@@ -68,7 +74,10 @@ pub struct TopicOptions {
 
 impl Default for TopicOptions {
     fn default() -> Self {
-        Self { sync: Sync::default(), segment_bytes: SEGMENT_BYTES_DEFAULT }
+        Self {
+            sync: Sync::default(),
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+        }
     }
 }
 
@@ -130,7 +139,10 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { access: Access::Write, create: true }
+        Self {
+            access: Access::Write,
+            create: true,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Threads that do what blocks: writing, syncing, indexing. They are shared by all topics.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -26,19 +27,29 @@ struct Queue {
 
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// Jobs for later, by when they are due and the order in which they came.
+    later: BTreeMap<(Instant, u64), Job>,
+    count: u64,
     closed: bool,
 }
 
 impl Workers {
     pub(crate) fn start(name: &str, count: usize) -> io::Result<Self> {
         let queue = Arc::new(Queue {
-            jobs: Mutex::new(Jobs { waiting: VecDeque::new(), closed: false }),
+            jobs: Mutex::new(Jobs {
+                waiting: VecDeque::new(),
+                later: BTreeMap::new(),
+                count: 0,
+                closed: false,
+            }),
             ready: Condvar::new(),
         });
         let threads = (0..count)
             .map(|number| {
                 let queue = Arc::clone(&queue);
-                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.run())
+                thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || queue.run())
             })
             .collect::<io::Result<_>>()?;
         Ok(Self { queue, threads })
@@ -46,6 +57,15 @@ impl Workers {
 
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
         self.queue.jobs.lock().waiting.push_back(Box::new(job));
+        self.queue.ready.notify_one();
+    }
+
+    /// Runs a job when `delay` is over, or at once when the store is closed before.
+    pub(crate) fn submit_after(&self, delay: Duration, job: impl FnOnce() + Send + 'static) {
+        let mut jobs = self.queue.jobs.lock();
+        jobs.count += 1;
+        let place = (Instant::now() + delay, jobs.count);
+        jobs.later.insert(place, Box::new(job));
         self.queue.ready.notify_one();
     }
 
@@ -64,19 +84,31 @@ impl Workers {
 
 impl Queue {
     fn run(&self) {
-        loop {
-            let mut jobs = self.jobs.lock();
-            let job = loop {
-                if let Some(job) = jobs.waiting.pop_front() {
-                    break job;
-                }
-                if jobs.closed {
-                    return;
-                }
-                self.ready.wait(&mut jobs);
-            };
-            drop(jobs);
+        while let Some(job) = self.next() {
             job();
+        }
+    }
+
+    /// The next job; none when the queue is closed and empty.
+    fn next(&self) -> Option<Job> {
+        let mut jobs = self.jobs.lock();
+        loop {
+            let due = jobs.later.first_key_value().map(|((due, _), _)| *due);
+            if due.is_some_and(|due| jobs.closed || due <= Instant::now()) {
+                return jobs.later.pop_first().map(|(_, job)| job);
+            }
+            if let Some(job) = jobs.waiting.pop_front() {
+                return Some(job);
+            }
+            if jobs.closed {
+                return None;
+            }
+            match due {
+                Some(due) => {
+                    self.ready.wait_until(&mut jobs, due);
+                }
+                None => self.ready.wait(&mut jobs),
+            }
         }
     }
 }
@@ -96,6 +128,8 @@ impl Drop for Workers {
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("Workers")
+            .field("threads", &self.threads.len())
+            .finish_non_exhaustive()
     }
 }

@@ -16,3 +16,4 @@ mod limits;
 mod nonsense;
 mod round_trip;
 mod text;
+mod vectors;

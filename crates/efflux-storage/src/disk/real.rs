@@ -54,7 +54,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
         File::open(path)?.sync_all()
     }
 
@@ -64,7 +68,12 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -78,7 +87,9 @@ impl Disk for RealDisk {
 
     fn boot(&self) -> Option<[u8; 16]> {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        uuid::Uuid::try_parse(text.trim()).ok().map(uuid::Uuid::into_bytes)
+        uuid::Uuid::try_parse(text.trim())
+            .ok()
+            .map(uuid::Uuid::into_bytes)
     }
 
     fn real_path(&self, path: &Path) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use efflux_particle::{Message, Metadata, Timestamp};
+use efflux_particle::{ContentEncoding, Message, Metadata, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ impl Field {
             Self::Id => Some(Literal::Text(metadata.id().to_string())),
             Self::DataType => text(metadata.data_type()),
             Self::ContentType => text(metadata.content_type()),
-            Self::Encoding => text(metadata.content_encoding().map(|found| found.as_str())),
+            Self::Encoding => text(metadata.content_encoding().map(ContentEncoding::as_str)),
             Self::Group => text(metadata.message_group()),
             Self::Property(name) => text(metadata.property(name)),
             Self::Timestamp => Some(Literal::Number(metadata.timestamp().nanos())),
@@ -296,9 +296,18 @@ fn fields_and_values() -> impl Strategy<Value = (Field, Vec<Literal>)> {
     ]
 }
 
-fn comparisons() -> impl Strategy<Value = Ast> {
+/// Ranges alone, so that several of one field often meet under one `and`.
+fn ranges() -> impl Strategy<Value = (Field, Vec<Literal>)> {
+    let field = prop::sample::select(vec![Field::Timestamp, Field::Created, Field::Sequence]);
+    let value = (0..=NANOS_MAX).prop_map(Literal::Number);
+    (field, prop::collection::vec(value, 1..4))
+}
+
+fn comparisons(
+    fields_and_values: impl Strategy<Value = (Field, Vec<Literal>)>,
+) -> impl Strategy<Value = Ast> {
     let operator = prop::sample::select(vec!["=", "!=", "<", "<=", ">", ">=", "^="]);
-    (fields_and_values(), operator, 0..8, prop::bool::ANY).prop_map(
+    (fields_and_values, operator, 0..8, prop::bool::ANY).prop_map(
         |((field, values), operator, form, positive)| {
             let first = values.first().unwrap().clone();
             let has_order = match &field {
@@ -323,10 +332,12 @@ fn comparisons() -> impl Strategy<Value = Ast> {
     )
 }
 
-fn queries() -> impl Strategy<Value = Ast> {
+fn queries(
+    fields_and_values: impl Strategy<Value = (Field, Vec<Literal>)> + 'static,
+) -> impl Strategy<Value = Ast> {
     let leaf = prop_oneof![
         1 => prop::bool::ANY.prop_map(Ast::Constant),
-        12 => comparisons(),
+        12 => comparisons(fields_and_values),
     ];
     leaf.prop_recursive(6, 40, 5, |inner| {
         let several = prop::collection::vec(inner.clone(), 1..5);
@@ -343,7 +354,7 @@ proptest! {
 
     #[test]
     fn the_normal_form_matches_what_was_written(
-        ast in queries(),
+        ast in prop_oneof![queries(fields_and_values()), queries(ranges())],
         samples in prop::collection::vec(samples(), 1..8),
     ) {
         let written = ast.written();

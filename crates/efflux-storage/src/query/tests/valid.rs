@@ -123,6 +123,14 @@ fn times_become_ranges() {
         "timestamp < 2026-01-01T00:00:00Z or timestamp >= 2026-02-01T00:00:00Z",
     );
     check("timestamp < 2026-01-01 and timestamp > 2026-01-01", "false");
+    check(
+        "created < 2026-01-03 and created < 2026-01-02 and created <= 2026-01-04",
+        "created < 2026-01-02T00:00:00Z",
+    );
+    check(
+        "created > 2026-01-03 and created >= 2026-01-05 and created > 2026-01-04",
+        "created >= 2026-01-05T00:00:00Z",
+    );
     check("timestamp exists", "true");
     let latest = "2262-04-11T23:47:16.854775807Z";
     check(&format!("created <= {latest}"), "true");
@@ -193,6 +201,10 @@ fn queries_at_the_bounds_are_read() {
         &format!("{}type = a{}", "(".repeat(nested), ")".repeat(nested)),
         r#"data_type = "a""#,
     );
+    let side_by_side = vec!["(type = a)"; nested + 1].join(" or ");
+    let members = vec![r#""a""#; nested + 1].join(", ");
+    check(&side_by_side, &format!("data_type in ({members})"));
+
     let mut members = String::from("sequence in (1");
     for number in 2..=QUERY_LEAVES_MAX {
         write!(members, ", {number}").unwrap();

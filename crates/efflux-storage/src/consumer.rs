@@ -1,0 +1,3 @@
+//! STUB
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerRegistry;

@@ -1,0 +1,32 @@
+//! The local backend: a folder of segment files.
+//!
+//! ```text
+//! STORE                                 format version of the store
+//! LOCK                                  held by the writing process, which it names
+//! index/                                derived: may be deleted at any time
+//! topics/NAME/TOPIC                     the topic's options
+//! topics/NAME/HEAD                      where the chain stands: two slots, each with a checksum
+//! topics/NAME/00000000000000000000.seg  frames, from the sequence in its name on
+//! topics/NAME/00000000000000000000.off  derived: offsets and checksums of that segment
+//! topics/NAME/consumers/NAME.journal    positions and commits of a consumer
+//! ```
+
+mod files;
+
+mod head_record;
+mod offsets;
+mod segment;
+mod segments;
+
+mod recovery;
+mod tail;
+mod writer;
+
+mod check;
+
+mod log;
+mod reader;
+
+mod backend;
+
+pub(crate) use self::backend::LocalBackend;

@@ -1,0 +1,320 @@
+//! A store in a folder: its lock, its topics.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use efflux_particle::{ConsumerName, Head, TopicName};
+use parking_lot::Mutex;
+
+use super::files::{
+    CONSUMERS_FOLDER, HEAD_FILE, INDEX_FOLDER, JOURNAL_SUFFIX, LOCK_FILE, STORE_FILE,
+    TOPICS_FOLDER, TopicFiles, check_store_file, read_topic_file, segment_name, topic_folder,
+    write_store_file, write_topic_file,
+};
+use super::head_record::{HeadRecord, Place};
+use super::log::LocalLog;
+use super::reader::ReaderLog;
+use super::segments::Tables;
+use crate::disk::{Disk, LockGuard, read_file};
+use crate::error::{Error, Result};
+use crate::ids::IdSource;
+use crate::journal::FileJournal;
+use crate::limits::WORKER_THREADS;
+use crate::log::{Backend, Journal, TopicLog};
+use crate::options::{Access, StoreOptions, TopicOptions};
+use crate::workers::Workers;
+
+/// What a topic's folder is called while it is made or deleted: no topic can have such a name.
+const MAKING_SUFFIX: &str = ".making.";
+const DELETING_SUFFIX: &str = ".deleting.";
+
+/// A store in a folder.
+#[derive(Debug)]
+pub(crate) struct LocalBackend {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    access: Access,
+    ids: Arc<IdSource>,
+    workers: Arc<Workers>,
+    tables: Arc<Tables>,
+    /// Held while topics are made and deleted.
+    names: Mutex<()>,
+    _lock: Option<Box<dyn LockGuard>>,
+}
+
+impl LocalBackend {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        options: &StoreOptions,
+        ids: Arc<IdSource>,
+    ) -> Result<Self> {
+        let lock = match options.access {
+            Access::Write => Some(open_to_write(&*disk, &folder, options.create, &ids)?),
+            Access::Read => {
+                if !disk.exists(&folder.join(STORE_FILE)) {
+                    return Err(no_store(&*disk, &folder));
+                }
+                None
+            }
+        };
+        check_store_file(&*disk, &folder)?;
+        let threads = Workers::start("efflux-io", WORKER_THREADS);
+        let workers = threads.map_err(|error| Error::io("cannot start threads", error))?;
+        let backend = Self {
+            disk,
+            folder,
+            access: options.access,
+            ids,
+            workers: Arc::new(workers),
+            tables: Arc::default(),
+            names: Mutex::new(()),
+            _lock: lock,
+        };
+        if backend.is_writable() {
+            backend.remove_unfinished()?;
+        }
+        Ok(backend)
+    }
+
+    fn topics_folder(&self) -> PathBuf {
+        self.folder.join(TOPICS_FOLDER)
+    }
+
+    /// Removes topics whose making or deleting a crash interrupted.
+    fn remove_unfinished(&self) -> Result<()> {
+        for name in self.list_folder(&self.topics_folder())? {
+            if name.ends_with(MAKING_SUFFIX) || name.ends_with(DELETING_SUFFIX) {
+                let path = self.topics_folder().join(&name);
+                self.disk
+                    .remove_folder(&path)
+                    .map_err(|error| unwritable(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list_folder(&self, path: &Path) -> Result<Vec<String>> {
+        match self.disk.list(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => {
+                listed.map_err(|error| Error::io(format!("cannot list {}", path.display()), error))
+            }
+        }
+    }
+
+    fn files(&self, topic: &TopicName) -> Arc<TopicFiles> {
+        let folder = topic_folder(&self.folder, topic);
+        Arc::new(TopicFiles {
+            disk: Arc::clone(&self.disk),
+            folder,
+            topic: topic.clone(),
+        })
+    }
+
+    fn open_log(&self, name: &TopicName) -> Result<Arc<dyn TopicLog>> {
+        let files = self.files(name);
+        let options = read_topic_file(&*self.disk, &files.folder, name)?;
+        let (workers, tables) = (Arc::clone(&self.workers), Arc::clone(&self.tables));
+        Ok(match self.access {
+            Access::Write => Arc::new(LocalLog::open(files, options, workers, tables)?),
+            Access::Read => {
+                let clock = Arc::clone(self.ids.clock());
+                Arc::new(ReaderLog::open(files, clock, workers, tables)?)
+            }
+        })
+    }
+
+    /// Makes a topic's folder under another name, whole and durable, then gives it its own.
+    fn make(&self, name: &TopicName, options: &TopicOptions) -> io::Result<()> {
+        let topics = self.topics_folder();
+        let folder = topics.join(format!("{name}{MAKING_SUFFIX}"));
+        if self.disk.exists(&folder) {
+            self.disk.remove_folder(&folder)?;
+        }
+        self.disk.create_folder(&folder.join(CONSUMERS_FOLDER))?;
+        write_topic_file(&*self.disk, &folder, options)?;
+        let (head, root) = Head::root(name, &self.ids.stamp(false)).map_err(io::Error::other)?;
+        let segment = self
+            .disk
+            .create(&folder.join(segment_name(head.sequence)))?;
+        segment.write_at(root.frame(), 0)?;
+        segment.sync()?;
+        let end = Place {
+            segment: head.sequence,
+            byte: root.frame().len() as u64,
+        };
+        let boot = self.disk.boot().unwrap_or_default();
+        let record = HeadRecord {
+            counter: 1,
+            head,
+            end,
+            synced: end,
+            boot,
+            is_clean: true,
+        };
+        let head_file = self.disk.create(&folder.join(HEAD_FILE))?;
+        head_file.write_at(&record.new_file(), 0)?;
+        head_file.sync()?;
+        self.disk.sync_folder(&folder)?;
+        self.disk
+            .rename(&folder, &topic_folder(&self.folder, name))?;
+        self.disk.sync_folder(&topics)
+    }
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Error {
+    Error::io(format!("cannot write {}", path.display()), error)
+}
+
+fn no_store(disk: &dyn Disk, folder: &Path) -> Error {
+    let shown = folder.display();
+    match disk.list(folder) {
+        Ok(names) if !names.is_empty() => Error::invalid(format!(
+            "{shown} is no Efflux store: it has no file {STORE_FILE}"
+        )),
+        _ => Error::not_found(format!("there is no store at {shown}")),
+    }
+}
+
+/// Makes the folder a store where there is none, and takes its lock.
+fn open_to_write(
+    disk: &dyn Disk,
+    folder: &Path,
+    create: bool,
+    ids: &IdSource,
+) -> Result<Box<dyn LockGuard>> {
+    let is_store = disk.exists(&folder.join(STORE_FILE));
+    if !is_store {
+        let is_foreign = disk.list(folder).is_ok_and(|names| {
+            names
+                .iter()
+                .any(|name| name != LOCK_FILE && name != "STORE.new")
+        });
+        if is_foreign || !create {
+            return Err(no_store(disk, folder));
+        }
+        disk.create_folder(folder)
+            .map_err(|error| unwritable(folder, error))?;
+    }
+    let path = folder.join(LOCK_FILE);
+    let program = std::env::current_exe().ok();
+    let program = program
+        .as_ref()
+        .and_then(|path| path.file_name())
+        .unwrap_or_default();
+    let note = format!(
+        "process {} ({}), since {}\n",
+        std::process::id(),
+        program.to_string_lossy(),
+        ids.clock().now()
+    );
+    let lock = disk
+        .lock(&path, &note)
+        .map_err(|error| unwritable(&path, error))?;
+    let lock = lock.ok_or_else(|| {
+        let holder = read_file(disk, &path).unwrap_or_default();
+        let holder = String::from_utf8_lossy(&holder);
+        let holder = if holder.trim().is_empty() {
+            "another process"
+        } else {
+            holder.trim()
+        };
+        Error::conflict(format!(
+            "the store {} is open for writing: {holder} holds it; end that process, or open the \
+             store for reading",
+            folder.display()
+        ))
+    })?;
+    if !is_store {
+        let topics = folder.join(TOPICS_FOLDER);
+        disk.create_folder(&topics)
+            .map_err(|error| unwritable(&topics, error))?;
+        write_store_file(disk, folder).map_err(|error| unwritable(folder, error))?;
+        let above = folder.parent().unwrap_or(folder);
+        disk.sync_folder(above)
+            .map_err(|error| unwritable(above, error))?;
+    }
+    Ok(lock)
+}
+
+#[async_trait]
+impl Backend for LocalBackend {
+    async fn create(&self, name: &TopicName, options: &TopicOptions) -> Result<Arc<dyn TopicLog>> {
+        options.check()?;
+        let _names = self.names.lock();
+        let folder = topic_folder(&self.folder, name);
+        if self.disk.exists(&folder) {
+            return Err(Error::conflict(format!("topic {name} exists already")));
+        }
+        self.make(name, options)
+            .map_err(|error| unwritable(&folder, error))?;
+        self.open_log(name)
+    }
+
+    async fn open(&self, name: &TopicName) -> Result<Arc<dyn TopicLog>> {
+        self.open_log(name)
+    }
+
+    async fn options(&self, name: &TopicName) -> Result<TopicOptions> {
+        read_topic_file(&*self.disk, &topic_folder(&self.folder, name), name)
+    }
+
+    async fn list(&self) -> Result<Vec<TopicName>> {
+        let names = self.list_folder(&self.topics_folder())?;
+        let mut names: Vec<TopicName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    async fn delete(&self, name: &TopicName) -> Result<()> {
+        let _names = self.names.lock();
+        let folder = topic_folder(&self.folder, name);
+        if !self.disk.exists(&folder) {
+            return Err(Error::not_found(format!("there is no topic {name}")));
+        }
+        let topics = self.topics_folder();
+        let going = topics.join(format!("{name}{DELETING_SUFFIX}"));
+        let delete = || {
+            self.disk.rename(&folder, &going)?;
+            self.disk.sync_folder(&topics)?;
+            self.disk.remove_folder(&going)
+        };
+        delete().map_err(|error| unwritable(&folder, error))
+    }
+
+    async fn consumers(&self, topic: &TopicName) -> Result<Vec<ConsumerName>> {
+        let folder = topic_folder(&self.folder, topic);
+        read_topic_file(&*self.disk, &folder, topic)?;
+        let names = self.list_folder(&folder.join(CONSUMERS_FOLDER))?;
+        let consumer = |name: &String| name.strip_suffix(JOURNAL_SUFFIX)?.parse().ok();
+        let mut names: Vec<ConsumerName> = names.iter().filter_map(consumer).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    async fn journal(
+        &self,
+        topic: &TopicName,
+        consumer: &ConsumerName,
+    ) -> Result<Arc<dyn Journal>> {
+        let folder = topic_folder(&self.folder, topic);
+        read_topic_file(&*self.disk, &folder, topic)?;
+        let path = folder
+            .join(CONSUMERS_FOLDER)
+            .join(format!("{consumer}{JOURNAL_SUFFIX}"));
+        let (disk, workers) = (Arc::clone(&self.disk), Arc::clone(&self.workers));
+        let journal = FileJournal::open(disk, path, topic, workers, self.is_writable())?;
+        Ok(Arc::new(journal))
+    }
+
+    fn index_folder(&self) -> Option<PathBuf> {
+        self.disk.real_path(&self.folder.join(INDEX_FOLDER))
+    }
+
+    fn is_writable(&self) -> bool {
+        self.access == Access::Write
+    }
+}

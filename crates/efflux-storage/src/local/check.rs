@@ -1,0 +1,272 @@
+//! Checking everything that is stored of a topic, without writing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use efflux_particle::{Head, Particle, Sequence};
+
+use super::files::{
+    CONSUMERS_FOLDER, HEAD_FILE, JOURNAL_SUFFIX, TopicFiles, list_segments, offsets_name,
+    read_topic_file, segment_name,
+};
+use super::head_record::{HeadRecord, Slots};
+use super::offsets::Offsets;
+use super::tail::{Step, Walk};
+use crate::disk::{DiskFile, read_file};
+use crate::error::{Error, Result};
+use crate::journal;
+use crate::verify::{Progress, Verified};
+
+/// Particles between two calls of the progress.
+const TELL_EVERY: u64 = 4096;
+
+/// Reads and checks every byte that is stored of a topic.
+pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Verified> {
+    read_topic_file(&*files.disk, &files.folder, &files.topic)?;
+    let mut check = Check {
+        files,
+        progress,
+        at: None,
+        particles: 0,
+        bytes: 0,
+        notes: Vec::new(),
+    };
+    let record = check.read_record()?;
+    let firsts = list_segments(&*files.disk, &files.folder)
+        .map_err(|error| Error::io(format!("cannot list {}", files.folder.display()), error))?;
+    for (place, first) in firsts.iter().enumerate() {
+        check.segment(*first, firsts.get(place + 1).copied(), &record)?;
+    }
+    check.reached(&record)?;
+    check.journals()?;
+    let head = check.at.ok_or_else(|| check.missing_root())?;
+    let segments = firsts.len() as u64;
+    let Check {
+        particles,
+        bytes,
+        notes,
+        ..
+    } = check;
+    progress.tell(particles, bytes);
+    Ok(Verified {
+        particles,
+        bytes,
+        segments,
+        head,
+        notes,
+    })
+}
+
+struct Check<'a> {
+    files: &'a Arc<TopicFiles>,
+    progress: &'a Progress,
+    at: Option<Head>,
+    particles: u64,
+    bytes: u64,
+    notes: Vec<String>,
+}
+
+impl Check<'_> {
+    fn read_record(&mut self) -> Result<HeadRecord> {
+        let path = self.files.path(HEAD_FILE);
+        let unreadable = |error| Error::io(format!("cannot read {}", path.display()), error);
+        let file = self.files.disk.open(&path).map_err(unreadable)?;
+        let slots = Slots::read(&*file).map_err(unreadable)?;
+        if slots.newest.is_some() {
+            for at in &slots.damaged {
+                self.notes.push(format!(
+                    "{HEAD_FILE} offset={at}: one of its two copies is damaged; the other is whole"
+                ));
+            }
+        }
+        let at = slots.damaged.first().copied().unwrap_or(0);
+        let problem = "no copy of the HEAD record is whole".to_owned();
+        slots
+            .newest
+            .ok_or_else(|| self.files.damage(HEAD_FILE, at, None, problem))
+    }
+
+    fn missing_root(&self) -> Error {
+        let problem = "expected the topic's root, found nothing".to_owned();
+        self.files.damage(
+            &segment_name(Sequence::ROOT),
+            0,
+            Some(Sequence::ROOT),
+            problem,
+        )
+    }
+
+    fn next(&self) -> Sequence {
+        self.at.map_or(Sequence::ROOT, |head| head.sequence.next())
+    }
+
+    /// Whether everything that was acknowledged has been checked.
+    fn is_past(&self, record: &HeadRecord) -> bool {
+        self.at
+            .is_some_and(|head| head.sequence >= record.head.sequence)
+    }
+
+    fn segment(
+        &mut self,
+        first: Sequence,
+        next: Option<Sequence>,
+        record: &HeadRecord,
+    ) -> Result<()> {
+        let name = segment_name(first);
+        if first != self.next() {
+            if self.is_past(record) {
+                self.notes
+                    .push(format!("{name}: left over from an unfinished recovery"));
+                return Ok(());
+            }
+            let problem = format!(
+                "expected a segment that begins with sequence {}",
+                self.next()
+            );
+            return Err(self.files.damage(&name, 0, Some(self.next()), problem));
+        }
+        let file = self.files.open_segment(first)?;
+        let until = if first == record.end.segment {
+            record.end.byte
+        } else {
+            u64::MAX
+        };
+        let mut offsets = Offsets::starting_at(first);
+        let end = self.walk(
+            first,
+            &mut Walk::from(&*file, 0).until(until),
+            &mut offsets,
+            record,
+        )?;
+        self.check_end(&name, &*file, end, next, record)?;
+        self.check_table(first, &offsets);
+        Ok(())
+    }
+
+    /// Checks particle by particle; where the walk ended.
+    fn walk(
+        &mut self,
+        first: Sequence,
+        walk: &mut Walk<'_>,
+        offsets: &mut Offsets,
+        record: &HeadRecord,
+    ) -> Result<u64> {
+        let name = segment_name(first);
+        loop {
+            let step = walk.step().map_err(|error| {
+                Error::io(
+                    format!("cannot read {}", self.files.path(&name).display()),
+                    error,
+                )
+            })?;
+            match step {
+                Step::End { at } => return Ok(at),
+                Step::Broken { at, .. } if self.is_past(record) => return Ok(at),
+                Step::Broken { at, error } => {
+                    let problem = error.to_string();
+                    return Err(self.files.damage(&name, at, Some(self.next()), problem));
+                }
+                Step::Particle {
+                    particle, start, ..
+                } => {
+                    self.particle(&particle).map_err(|problem| {
+                        self.files.damage(&name, start, Some(self.next()), problem)
+                    })?;
+                    let frame = particle.frame();
+                    offsets.push(
+                        u32::try_from(frame.len()).unwrap_or(0),
+                        crc32c::crc32c(frame),
+                    );
+                }
+            }
+        }
+    }
+
+    fn particle(&mut self, particle: &Particle) -> Result<(), String> {
+        let checked = match self.at {
+            None => Head::check_root(&self.files.topic, particle),
+            Some(head) => head.check_link(particle),
+        };
+        self.at = Some(checked.map_err(|error| error.to_string())?);
+        self.particles += 1;
+        self.bytes += particle.frame().len() as u64;
+        if self.particles.is_multiple_of(TELL_EVERY) {
+            self.progress.tell(self.particles, self.bytes);
+        }
+        Ok(())
+    }
+
+    /// Checks what stands behind the last particle of a segment.
+    fn check_end(
+        &mut self,
+        name: &str,
+        file: &dyn DiskFile,
+        end: u64,
+        next: Option<Sequence>,
+        record: &HeadRecord,
+    ) -> Result<()> {
+        let unreadable = |error| Error::io(format!("cannot read {name}"), error);
+        let length = file.len().map_err(unreadable)?;
+        if end >= length {
+            return Ok(());
+        }
+        if next.is_none_or(|next| self.next() < next) && !self.is_past(record) {
+            let problem = "expected a particle, found zeros".to_owned();
+            return Err(self.files.damage(name, end, Some(self.next()), problem));
+        }
+        if record.is_clean || next.is_some() {
+            self.notes.push(format!(
+                "{name} offset={end}: bytes behind the last particle"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Holds the table of offsets against what was found; it is derived, so damage does no harm.
+    fn check_table(&mut self, first: Sequence, offsets: &Offsets) {
+        let name = offsets_name(first);
+        let Ok(bytes) = read_file(&*self.files.disk, &self.files.path(&name)) else {
+            return;
+        };
+        let is_right = Offsets::decode(&bytes, first).is_some_and(|table| table.is_within(offsets));
+        if !is_right {
+            self.notes.push(format!(
+                "{name}: does not fit its segment; it is derived and not used"
+            ));
+        }
+    }
+
+    /// Everything that was acknowledged must have been there.
+    fn reached(&self, record: &HeadRecord) -> Result<()> {
+        let found = self.at.ok_or_else(|| self.missing_root())?;
+        if found.sequence < record.head.sequence {
+            let problem = format!("expected particles up to {}, found the end", record.head);
+            let name = segment_name(record.end.segment);
+            return Err(self
+                .files
+                .damage(&name, record.end.byte, Some(self.next()), problem));
+        }
+        if found.sequence == record.head.sequence && found.fingerprint != record.head.fingerprint {
+            let problem = format!("expected the head {}, found {found}", record.head);
+            return Err(self
+                .files
+                .damage(HEAD_FILE, 0, Some(found.sequence), problem));
+        }
+        Ok(())
+    }
+
+    fn journals(&mut self) -> Result<()> {
+        let folder = self.files.path(CONSUMERS_FOLDER);
+        let names: BTreeSet<_> = self
+            .files
+            .disk
+            .list(&folder)
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        for name in names.iter().filter(|name| name.ends_with(JOURNAL_SUFFIX)) {
+            journal::check(&*self.files.disk, &folder.join(name), &self.files.topic)?;
+        }
+        Ok(())
+    }
+}

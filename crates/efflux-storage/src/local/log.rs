@@ -1,0 +1,359 @@
+//! A topic's log in segment files: concurrent appends share one write and one sync.
+//!
+//! An append links its batch under a lock and adds it to the group that is forming. While one group
+//! is written and synced by a worker thread, the next one forms.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use efflux_particle::{Head, Particle, Sequence, TopicName};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::check;
+use super::files::TopicFiles;
+use super::recovery::recover;
+use super::segments::{Segments, Tables};
+use super::writer::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::expect::Receipt;
+use crate::limits::PENDING_BYTES_MAX;
+use crate::log::{Appended, Batch, ReadLimit, TopicLog};
+use crate::options::{Sync, TopicOptions};
+use crate::sequencer::{Sequenced, Sequencer};
+use crate::verify::{Progress, Verified};
+use crate::workers::Workers;
+
+/// A topic's log in segment files, open for writing.
+#[derive(Debug)]
+pub(super) struct LocalLog {
+    core: Arc<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    files: Arc<TopicFiles>,
+    segments: Arc<Segments>,
+    workers: Arc<Workers>,
+    state: Mutex<State>,
+    writer: Mutex<Writer>,
+    head: watch::Sender<Head>,
+    /// Told when the group that was forming has been taken to be written.
+    taken: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    sequencer: Sequencer,
+    forming: Group,
+    is_committing: bool,
+    is_sync_due: bool,
+    closed: Option<Closed>,
+}
+
+/// Why the log takes no more appends.
+#[derive(Clone, Debug)]
+struct Closed {
+    reason: String,
+    kind: ErrorKind,
+}
+
+/// Particles that are written and synced together, and who waits for them.
+#[derive(Debug, Default)]
+struct Group {
+    particles: Vec<Particle>,
+    bytes: usize,
+    waiting: Vec<oneshot::Sender<Result<(), Closed>>>,
+}
+
+/// What an append does next.
+enum Step {
+    Wait(Vec<Receipt>, oneshot::Receiver<Result<(), Closed>>),
+    Done(Appended),
+    /// Too much is pending already.
+    Full(Batch),
+}
+
+impl LocalLog {
+    pub(super) fn open(
+        files: Arc<TopicFiles>,
+        options: TopicOptions,
+        workers: Arc<Workers>,
+        tables: Arc<Tables>,
+    ) -> Result<Self> {
+        let recovered = recover(&files)?;
+        let head = recovered.record.head;
+        let segments = Arc::new(Segments::new(Arc::clone(&files), &recovered.firsts, tables));
+        let writer = Writer::open(
+            Arc::clone(&files),
+            Arc::clone(&segments),
+            Arc::clone(&workers),
+            options,
+            recovered,
+        )?;
+        let state = State {
+            sequencer: Sequencer::new(head),
+            forming: Group::default(),
+            is_committing: false,
+            is_sync_due: false,
+            closed: None,
+        };
+        let core = Core {
+            files,
+            segments,
+            workers,
+            state: Mutex::new(state),
+            writer: Mutex::new(writer),
+            head: watch::Sender::new(head),
+            taken: Notify::new(),
+        };
+        Ok(Self {
+            core: Arc::new(core),
+        })
+    }
+}
+
+impl Core {
+    fn refuse(&self, closed: &Closed) -> Error {
+        let topic = &self.files.topic;
+        Error::new(
+            closed.kind,
+            format!("topic {topic} is closed: {}", closed.reason),
+        )
+    }
+
+    /// Links a batch into the forming group, or says why not.
+    fn step(self: &Arc<Self>, batch: Batch) -> Result<Step> {
+        let mut state = self.state.lock();
+        if let Some(closed) = &state.closed {
+            let closed = Closed {
+                kind: ErrorKind::Closed,
+                ..closed.clone()
+            };
+            return Err(self.refuse(&closed));
+        }
+        if state.forming.bytes >= PENDING_BYTES_MAX {
+            return Ok(Step::Full(batch));
+        }
+        let (particles, receipts) = match state.sequencer.append(batch)? {
+            Sequenced::Linked {
+                particles,
+                receipts,
+            } => (particles, receipts),
+            Sequenced::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            } => {
+                return Ok(Step::Done(Appended::LookUpAgain {
+                    batch,
+                    through,
+                    matched_through,
+                }));
+            }
+        };
+        let newest = receipts
+            .iter()
+            .map(|receipt| receipt.sequence)
+            .max()
+            .unwrap_or_default();
+        if particles.is_empty() && self.head.borrow().sequence >= newest {
+            return Ok(Step::Done(Appended::Placed(receipts)));
+        }
+        let (done, is_done) = oneshot::channel();
+        state.forming.bytes += particles.iter().map(|p| p.frame().len()).sum::<usize>();
+        state.forming.particles.extend(particles);
+        state.forming.waiting.push(done);
+        if !state.is_committing {
+            state.is_committing = true;
+            let core = Arc::clone(self);
+            self.workers.submit(move || core.commit_groups());
+        }
+        Ok(Step::Wait(receipts, is_done))
+    }
+
+    /// Writes groups, one after the other, until none is forming.
+    fn commit_groups(self: &Arc<Self>) {
+        loop {
+            let group = {
+                let mut state = self.state.lock();
+                if state.forming.waiting.is_empty() || state.closed.is_some() {
+                    state.is_committing = false;
+                    return;
+                }
+                std::mem::take(&mut state.forming)
+            };
+            self.taken.notify_waiters();
+            let mut writer = self.writer.lock();
+            let committed = writer.commit(&group.particles);
+            let policy = writer.sync_policy();
+            drop(writer);
+            match committed {
+                Ok(()) => self.publish(group, policy),
+                Err(error) => self.fail(&error, group),
+            }
+        }
+    }
+
+    fn publish(self: &Arc<Self>, group: Group, policy: Sync) {
+        if let Some(last) = group.particles.last() {
+            self.head.send_replace(Head::on(last));
+        }
+        for done in group.waiting {
+            let _ = done.send(Ok(()));
+        }
+        let Sync::Interval(interval) = policy else {
+            return;
+        };
+        let mut state = self.state.lock();
+        if !std::mem::replace(&mut state.is_sync_due, true) {
+            let core = Arc::clone(self);
+            self.workers
+                .submit_after(interval, move || core.sync_interval());
+        }
+    }
+
+    /// Makes durable what an interval's appends wrote.
+    fn sync_interval(&self) {
+        self.state.lock().is_sync_due = false;
+        let synced = self.writer.lock().sync();
+        if let Err(error) = synced {
+            self.fail(&error, Group::default());
+        }
+    }
+
+    /// Closes the log: what the disk holds is unknown until it is opened anew.
+    fn fail(&self, error: &Error, group: Group) {
+        let reason = format!("{error}; open it anew to go on");
+        let closed = Closed {
+            reason,
+            kind: error.kind(),
+        };
+        let forming = {
+            let mut state = self.state.lock();
+            state.closed.get_or_insert_with(|| closed.clone());
+            state.is_committing = false;
+            std::mem::take(&mut state.forming)
+        };
+        for done in group.waiting.into_iter().chain(forming.waiting) {
+            let _ = done.send(Err(closed.clone()));
+        }
+        self.taken.notify_waiters();
+    }
+
+    fn close(&self) -> Result<()> {
+        let closed = Closed {
+            reason: "the store was closed".to_owned(),
+            kind: ErrorKind::Closed,
+        };
+        let mut writer = self.writer.lock();
+        let group = {
+            let mut state = self.state.lock();
+            if state.closed.is_some() {
+                return Ok(());
+            }
+            state.closed = Some(closed.clone());
+            std::mem::take(&mut state.forming)
+        };
+        let finished = writer
+            .commit(&group.particles)
+            .and_then(|()| writer.close());
+        if let (Ok(()), Some(last)) = (&finished, group.particles.last()) {
+            self.head.send_replace(Head::on(last));
+        }
+        for done in group.waiting {
+            let _ = done.send(if finished.is_ok() {
+                Ok(())
+            } else {
+                Err(closed.clone())
+            });
+        }
+        finished
+    }
+}
+
+#[async_trait]
+impl TopicLog for LocalLog {
+    fn name(&self) -> &TopicName {
+        &self.core.files.topic
+    }
+
+    fn head(&self) -> Head {
+        *self.core.head.borrow()
+    }
+
+    async fn append(&self, batch: Batch) -> Result<Appended> {
+        let mut batch = batch;
+        loop {
+            let taken = self.core.taken.notified();
+            tokio::pin!(taken);
+            taken.as_mut().enable();
+            match self.core.step(batch)? {
+                Step::Done(appended) => return Ok(appended),
+                Step::Full(again) => {
+                    taken.await;
+                    batch = again;
+                }
+                Step::Wait(receipts, is_done) => {
+                    return match is_done.await {
+                        Ok(Ok(())) => Ok(Appended::Placed(receipts)),
+                        Ok(Err(closed)) => Err(self.core.refuse(&closed).with_may_have_applied()),
+                        Err(_) => {
+                            Err(Error::closed("the store was closed").with_may_have_applied())
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+        self.core.segments.read(from, self.head().sequence, limit)
+    }
+
+    async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+        self.core
+            .segments
+            .read_back(from, self.head().sequence, limit)
+    }
+
+    async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
+        self.core
+            .segments
+            .read_each(sequences, self.head().sequence)
+    }
+
+    async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
+        let mut head = self.core.head.subscribe();
+        let past = head.wait_for(|head| head.sequence > sequence).await;
+        past.map(|head| *head)
+            .map_err(|_| Error::closed("the store was closed"))
+    }
+
+    fn indexed_through(&self, sequence: Sequence) {
+        self.core.state.lock().sequencer.indexed_through(sequence);
+    }
+
+    async fn verify(&self, progress: Progress) -> Result<Verified> {
+        let files = Arc::clone(&self.core.files);
+        let checked = self
+            .core
+            .workers
+            .run(move || check::check(&files, &progress))
+            .await;
+        checked.unwrap_or_else(|| Err(Error::closed("the store was closed")))
+    }
+
+    async fn close(&self) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let closed = self.core.workers.run(move || core.close()).await;
+        closed.unwrap_or_else(|| self.core.close())
+    }
+}
+
+impl Drop for LocalLog {
+    /// Closes the log in good order when nobody did. Failures are found at the next opening.
+    fn drop(&mut self) {
+        let _ = self.core.close();
+    }
+}

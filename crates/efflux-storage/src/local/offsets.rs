@@ -1,0 +1,180 @@
+//! Where each frame of a segment begins, with a checksum for cheap checking of bulk reads.
+//!
+//! The table of a sealed segment lies beside it as a file that may be deleted at any time:
+//!
+//! ```text
+//! offset      bytes
+//! 0           8      magic "EFXOFFS\x01"
+//! 8           8      first sequence
+//! 16          4      count of frames
+//! 20          4      byte at which the last frame ends
+//! 24          8 n    for each frame: byte at which it begins, CRC-32C of its bytes
+//! 24 + 8 n    4      CRC-32C of all above
+//! ```
+
+use efflux_particle::Sequence;
+
+const MAGIC: [u8; 8] = *b"EFXOFFS\x01";
+const ENTRIES_AT: usize = 24;
+const ENTRY_BYTES: usize = 8;
+
+/// One frame: where it begins, and its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) start: u32,
+    /// CRC-32C of the frame; 0 when it is not known, and then the frame's hashes are computed.
+    pub(super) crc: u32,
+}
+
+/// One frame's bytes in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) crc: u32,
+}
+
+/// Where the frames of a segment begin, from its first one on, without a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offsets {
+    first: Sequence,
+    entries: Vec<Entry>,
+    end: u32,
+}
+
+impl Offsets {
+    pub(super) const fn starting_at(first: Sequence) -> Self {
+        Self {
+            first,
+            entries: Vec::new(),
+            end: 0,
+        }
+    }
+
+    /// The sequence that comes after the last known frame.
+    pub(super) fn next(&self) -> Sequence {
+        self.first.plus(self.entries.len() as u64)
+    }
+
+    /// Where the last known frame ends.
+    pub(super) const fn end(&self) -> u32 {
+        self.end
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.capacity() * ENTRY_BYTES
+    }
+
+    pub(super) fn push(&mut self, frame_bytes: u32, crc: u32) {
+        self.entries.push(Entry {
+            start: self.end,
+            crc,
+        });
+        self.end = self.end.saturating_add(frame_bytes);
+    }
+
+    pub(super) fn extent(&self, sequence: Sequence) -> Option<Extent> {
+        if sequence < self.first {
+            return None;
+        }
+        let at = usize::try_from(sequence.past(self.first)).ok()?;
+        let entry = self.entries.get(at)?;
+        let end = self.entries.get(at + 1).map_or(self.end, |next| next.start);
+        Some(Extent {
+            start: entry.start,
+            end,
+            crc: entry.crc,
+        })
+    }
+
+    /// Whether `whole` begins with the same frames.
+    pub(super) fn is_within(&self, whole: &Self) -> bool {
+        self.first == whole.first && whole.entries.starts_with(&self.entries)
+    }
+
+    /// Whether every frame has its checksum.
+    pub(super) fn is_checked(&self) -> bool {
+        self.entries.iter().all(|entry| entry.crc != 0)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(ENTRIES_AT + self.entries.len() * ENTRY_BYTES + 4);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&self.first.get().to_le_bytes());
+        bytes.extend_from_slice(&u32::try_from(self.entries.len()).unwrap_or(0).to_le_bytes());
+        bytes.extend_from_slice(&self.end.to_le_bytes());
+        for entry in &self.entries {
+            bytes.extend_from_slice(&entry.start.to_le_bytes());
+            bytes.extend_from_slice(&entry.crc.to_le_bytes());
+        }
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// Reads a table; none when it is not whole or not of this segment.
+    pub(super) fn decode(bytes: &[u8], first: Sequence) -> Option<Self> {
+        let small = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let (above, checksum) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
+        let is_whole = above.starts_with(&MAGIC)
+            && above.get(8..16)? == first.get().to_le_bytes()
+            && checksum == crc32c::crc32c(above).to_le_bytes();
+        let entries = above.get(ENTRIES_AT..)?;
+        if !is_whole || usize::try_from(small(16)?).ok()? * ENTRY_BYTES != entries.len() {
+            return None;
+        }
+        let entry = |pair: &[u8]| {
+            let (start, crc) = pair.split_at_checked(4)?;
+            Some(Entry {
+                start: u32::from_le_bytes(start.try_into().ok()?),
+                crc: u32::from_le_bytes(crc.try_into().ok()?),
+            })
+        };
+        let entries = entries
+            .chunks_exact(ENTRY_BYTES)
+            .map(entry)
+            .collect::<Option<_>>()?;
+        Some(Self {
+            first,
+            entries,
+            end: small(20)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_reads_back_and_no_flipped_bit_does() {
+        let first = Sequence::new(10);
+        let mut offsets = Offsets::starting_at(first);
+        offsets.push(100, 1);
+        offsets.push(54, 2);
+        let bytes = offsets.encode();
+        assert_eq!(Offsets::decode(&bytes, first), Some(offsets.clone()));
+        assert_eq!(Offsets::decode(&bytes, Sequence::new(11)), None);
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert_eq!(Offsets::decode(&flipped, first), None, "bit {at}");
+        }
+        assert_eq!(
+            offsets.extent(first),
+            Some(Extent {
+                start: 0,
+                end: 100,
+                crc: 1
+            })
+        );
+        assert_eq!(
+            offsets.extent(first.next()),
+            Some(Extent {
+                start: 100,
+                end: 154,
+                crc: 2
+            })
+        );
+        assert_eq!(offsets.extent(offsets.next()), None);
+    }
+}

@@ -1,0 +1,422 @@
+//! Opening a topic for writing: finds its end, cuts what was never acknowledged, refuses damage.
+//!
+//! The HEAD record says where the acknowledged particles end. Everything up to there must check.
+//! What stands after it was never acknowledged, or was when the record had not reached the disk:
+//! whole batches are kept, the rest is cut. What no sync has confirmed is copied to a new file
+//! before anything is appended, because after a failed write or sync the page cache may show bytes
+//! that the disk does not have.
+
+use std::io;
+use std::sync::Arc;
+
+use efflux_particle::{Head, Sequence};
+
+use super::files::{HEAD_FILE, TopicFiles, list_segments, offsets_name, segment_name};
+use super::head_record::{HeadRecord, Place, Slots};
+use super::tail::{Step, Walk, particle_before};
+use crate::disk::{DiskFile, read_exact_at};
+use crate::error::{Error, Result};
+
+/// Bytes copied at a time.
+const COPY_BYTES: usize = 1024 * 1024;
+
+/// A topic that is ready to be appended to.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) record: HeadRecord,
+    pub(super) firsts: Vec<Sequence>,
+    pub(super) head_file: Arc<dyn DiskFile>,
+}
+
+/// Makes a topic ready to be appended to.
+pub(super) fn recover(files: &TopicFiles) -> Result<Recovered> {
+    let fail = |what: &str| {
+        let what = format!("topic {}: cannot {what}", files.topic);
+        move |error: io::Error| Error::io(what, error)
+    };
+    remove_unfinished(files).map_err(fail("remove unfinished files"))?;
+    let firsts = list_segments(&*files.disk, &files.folder).map_err(fail("list its segments"))?;
+    let head_path = files.path(HEAD_FILE);
+    let head_file = files.disk.create(&head_path).map_err(fail("open HEAD"))?;
+    let slots = Slots::read(&*head_file).map_err(fail("read HEAD"))?;
+    let mut recovery = Recovery { files, firsts };
+    let record = recovery.record(&slots)?;
+    recovery.remove_overlapping(&record)?;
+    if record.is_clean && recovery.is_untouched(&record)? {
+        recovery.check_end(&record)?;
+        return Ok(Recovered {
+            record,
+            firsts: recovery.firsts,
+            head_file,
+        });
+    }
+    let record = recovery.settle(&record, &*head_file)?;
+    Ok(Recovered {
+        record,
+        firsts: recovery.firsts,
+        head_file,
+    })
+}
+
+fn remove_unfinished(files: &TopicFiles) -> io::Result<()> {
+    for name in files.disk.list(&files.folder)? {
+        if name.ends_with(".new") {
+            files.remove_if_there(&name)?;
+        }
+    }
+    Ok(())
+}
+
+struct Recovery<'a> {
+    files: &'a TopicFiles,
+    firsts: Vec<Sequence>,
+}
+
+impl Recovery<'_> {
+    fn io(&self, error: io::Error) -> Error {
+        Error::io(
+            format!(
+                "topic {}: cannot read or repair its files",
+                self.files.topic
+            ),
+            error,
+        )
+    }
+
+    /// The record to start from: the newest, or one made from the last segment when the file HEAD
+    /// was removed.
+    fn record(&self, slots: &Slots) -> Result<HeadRecord> {
+        match (&slots.newest, slots.damaged.first()) {
+            (Some(record), _) => Ok(record.clone()),
+            (None, Some(at)) => Err(self.files.damage(
+                HEAD_FILE,
+                *at,
+                None,
+                "both copies of the HEAD record are damaged; verify the topic, and if nothing else \
+                 is damaged, remove the file HEAD: it is then made anew from the stream"
+                    .to_owned(),
+            )),
+            (None, None) => self.record_from_stream(),
+        }
+    }
+
+    fn record_from_stream(&self) -> Result<HeadRecord> {
+        for first in self.firsts.iter().rev() {
+            let file = self.files.open_segment(*first)?;
+            let mut walk = Walk::from(&*file, 0);
+            let mut found = None;
+            loop {
+                match walk.step().map_err(|error| self.io(error))? {
+                    Step::Particle { particle, end, .. } => {
+                        found = Some((Head::on(&particle), end));
+                    }
+                    Step::End { .. } => break,
+                    Step::Broken { at, error } => {
+                        return Err(self.damage(*first, at, None, error.to_string()));
+                    }
+                }
+            }
+            if let Some((head, byte)) = found {
+                return Ok(HeadRecord {
+                    counter: 0,
+                    head,
+                    end: Place {
+                        segment: *first,
+                        byte,
+                    },
+                    synced: Place {
+                        segment: *first,
+                        byte: 0,
+                    },
+                    boot: [0; 16],
+                    is_clean: false,
+                });
+            }
+        }
+        let problem = "the topic has no particle: restore its segments from a copy".to_owned();
+        Err(self.damage(Sequence::ROOT, 0, Some(Sequence::ROOT), problem))
+    }
+
+    fn damage(
+        &self,
+        segment: Sequence,
+        at: u64,
+        sequence: Option<Sequence>,
+        problem: String,
+    ) -> Error {
+        self.files
+            .damage(&segment_name(segment), at, sequence, problem)
+    }
+
+    /// Removes copies that an earlier recovery began and did not finish: the record still points to
+    /// the file that they were made from.
+    fn remove_overlapping(&mut self, record: &HeadRecord) -> Result<()> {
+        let overlaps =
+            |first: &Sequence| *first > record.end.segment && *first <= record.head.sequence;
+        for first in self.firsts.iter().filter(|first| overlaps(first)) {
+            let removed = self.files.remove_if_there(&segment_name(*first));
+            removed.map_err(|error| self.io(error))?;
+        }
+        self.firsts.retain(|first| !overlaps(first));
+        if self.firsts.contains(&record.end.segment) {
+            return Ok(());
+        }
+        let problem = "the segment is missing: restore it from a copy".to_owned();
+        Err(self.damage(record.end.segment, 0, Some(record.head.sequence), problem))
+    }
+
+    fn is_untouched(&self, record: &HeadRecord) -> Result<bool> {
+        let file = self.files.open_segment(record.end.segment)?;
+        let length = file.len().map_err(|error| self.io(error))?;
+        Ok(self.firsts.last() == Some(&record.end.segment) && length == record.end.byte)
+    }
+
+    /// Checks the last acknowledged batch, byte for byte.
+    fn check_end(&self, record: &HeadRecord) -> Result<()> {
+        let segment = record.end.segment;
+        let file = self.files.open_segment(segment)?;
+        let mut expected = record.head;
+        let (mut end, mut remaining) = (record.end.byte, 0);
+        loop {
+            let read = particle_before(&*file, end).map_err(|error| self.io(error))?;
+            let (particle, start) = read.map_err(|error| {
+                let problem = format!("before this byte, {error}: restore the segment from a copy");
+                self.damage(segment, end, Some(expected.sequence), problem)
+            })?;
+            if Head::on(&particle) != expected {
+                let problem = format!(
+                    "expected the particle {expected}, found {}",
+                    Head::on(&particle)
+                );
+                return Err(self.damage(segment, start, Some(expected.sequence), problem));
+            }
+            let metadata = particle.metadata();
+            let before = metadata
+                .linked_fingerprint()
+                .zip(particle.sequence().previous());
+            let is_first = metadata.batch_remaining() != remaining || start == 0;
+            let Some((fingerprint, sequence)) = before.filter(|_| !is_first) else {
+                return Ok(());
+            };
+            expected = Head {
+                sequence,
+                fingerprint,
+            };
+            (end, remaining) = (start, remaining + 1);
+        }
+    }
+
+    /// Finds the end of the stream, cuts what is not whole, and copies what is not synced.
+    fn settle(&mut self, record: &HeadRecord, head_file: &dyn DiskFile) -> Result<HeadRecord> {
+        let start = match self.check_end(record) {
+            Ok(()) => record.clone(),
+            Err(error) => self.start_at_synced(record).ok_or(error)?,
+        };
+        let (head, end) = self.walk_to_end(start.head, start.end)?;
+        let beyond: Vec<_> = self
+            .firsts
+            .iter()
+            .copied()
+            .filter(|first| *first > end.segment)
+            .collect();
+        if let Some(later) = beyond.iter().find(|first| **first > head.sequence.next()) {
+            // A segment is only begun when the one before it is whole and synced.
+            let problem = format!(
+                "expected more particles, up to segment {}",
+                segment_name(*later)
+            );
+            return Err(self.damage(end.segment, end.byte, Some(head.sequence.next()), problem));
+        }
+        self.firsts.retain(|first| *first <= end.segment);
+        let mut settled = HeadRecord {
+            counter: record.counter + 1,
+            head,
+            end,
+            synced: end,
+            boot: self.files.disk.boot().unwrap_or_default(),
+            is_clean: false,
+        };
+        let copied = end != record.synced;
+        if copied {
+            let (first, bytes) = self.copy_unsynced(record.synced, end)?;
+            settled.end = Place {
+                segment: first,
+                byte: bytes,
+            };
+            settled.synced = settled.end;
+        }
+        // Both slots, so that neither points to what is cut or removed below.
+        for _ in 0..2 {
+            settled.counter += 1;
+            settled.write(head_file).map_err(|error| self.io(error))?;
+        }
+        head_file.sync().map_err(|error| self.io(error))?;
+        let cut = if copied { record.synced } else { end };
+        self.remove_cut(&settled, cut, &beyond)
+            .map_err(|error| self.io(error))?;
+        if self.firsts.last() != Some(&settled.end.segment) {
+            self.firsts.push(settled.end.segment);
+        }
+        Ok(settled)
+    }
+
+    /// Where to start instead, when what was written but not synced is gone after a power cut.
+    fn start_at_synced(&self, record: &HeadRecord) -> Option<HeadRecord> {
+        let is_same_boot = self
+            .files
+            .disk
+            .boot()
+            .is_none_or(|boot| boot == record.boot);
+        if is_same_boot || record.synced == record.end {
+            return None;
+        }
+        let synced = record.synced;
+        let file = self.files.open_segment(synced.segment).ok()?;
+        let (particle, _) = particle_before(&*file, synced.byte).ok()?.ok()?;
+        Some(HeadRecord {
+            head: Head::on(&particle),
+            end: synced,
+            ..record.clone()
+        })
+    }
+
+    /// Follows the chain from a known place to its end: the last whole batch.
+    fn walk_to_end(&self, mut head: Head, mut end: Place) -> Result<(Head, Place)> {
+        let mut whole = (head, end);
+        loop {
+            let file = self.files.open_segment(end.segment)?;
+            let mut walk = Walk::from(&*file, end.byte);
+            loop {
+                let step = walk.step().map_err(|error| self.io(error))?;
+                let Step::Particle {
+                    particle,
+                    end: byte,
+                    ..
+                } = step
+                else {
+                    break;
+                };
+                let Ok(next) = head.check_link(&particle) else {
+                    break;
+                };
+                head = next;
+                end.byte = byte;
+                if particle.metadata().batch_remaining() == 0 {
+                    whole = (head, end);
+                }
+            }
+            match self.firsts.iter().find(|first| **first > end.segment) {
+                Some(next) if *next == head.sequence.next() => {
+                    end = Place {
+                        segment: *next,
+                        byte: 0,
+                    };
+                }
+                _ => return Ok(whole),
+            }
+        }
+    }
+
+    /// Copies what no sync has confirmed to a segment of its own; its first sequence and length.
+    fn copy_unsynced(&self, synced: Place, end: Place) -> Result<(Sequence, u64)> {
+        let first = self.first_after(synced)?;
+        let name = segment_name(first);
+        let beside = self.files.path(&format!("{name}.new"));
+        let copy = || -> io::Result<u64> {
+            let target = self.files.disk.create(&beside)?;
+            let mut written = 0;
+            for segment in self.firsts.iter().filter(|first| **first >= synced.segment) {
+                let source = self
+                    .files
+                    .disk
+                    .open(&self.files.path(&segment_name(*segment)))?;
+                let from = if *segment == synced.segment {
+                    synced.byte
+                } else {
+                    0
+                };
+                let until = if *segment == end.segment {
+                    end.byte
+                } else {
+                    source.len()?
+                };
+                let mut at = from;
+                while at < until {
+                    let count = usize::try_from(until - at)
+                        .unwrap_or(COPY_BYTES)
+                        .min(COPY_BYTES);
+                    target.write_at(&read_exact_at(&*source, at, count)?, written)?;
+                    at += count as u64;
+                    written += count as u64;
+                }
+            }
+            target.sync()?;
+            self.files.disk.rename(&beside, &self.files.path(&name))?;
+            self.files.remove_if_there(&offsets_name(first))?;
+            self.files.disk.sync_folder(&self.files.folder)?;
+            Ok(written)
+        };
+        Ok((first, copy().map_err(|error| self.io(error))?))
+    }
+
+    /// The sequence of the first particle after a place.
+    fn first_after(&self, place: Place) -> Result<Sequence> {
+        let mut place = place;
+        loop {
+            let file = self.files.open_segment(place.segment)?;
+            let mut walk = Walk::from(&*file, place.byte);
+            match walk.step().map_err(|error| self.io(error))? {
+                Step::Particle { particle, .. } => return Ok(particle.sequence()),
+                Step::Broken { at, error } => {
+                    return Err(self.damage(place.segment, at, None, error.to_string()));
+                }
+                Step::End { at } => match self.firsts.iter().find(|f| **f > place.segment) {
+                    Some(next) => {
+                        place = Place {
+                            segment: *next,
+                            byte: 0,
+                        }
+                    }
+                    None => {
+                        let problem = "expected a particle, found the end".to_owned();
+                        return Err(self.damage(place.segment, at, None, problem));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Removes what the record no longer points to.
+    fn remove_cut(
+        &mut self,
+        settled: &HeadRecord,
+        cut: Place,
+        beyond: &[Sequence],
+    ) -> io::Result<()> {
+        let copied_from: Vec<_> = self
+            .firsts
+            .iter()
+            .copied()
+            .filter(|first| *first > cut.segment && *first != settled.end.segment)
+            .collect();
+        for first in beyond.iter().chain(&copied_from) {
+            if *first != settled.end.segment {
+                self.files.remove_if_there(&segment_name(*first))?;
+            }
+            self.files.remove_if_there(&offsets_name(*first))?;
+        }
+        self.firsts.retain(|first| !copied_from.contains(first));
+        if cut.segment != settled.end.segment || cut == settled.end {
+            let file = self
+                .files
+                .disk
+                .create(&self.files.path(&segment_name(cut.segment)))?;
+            if file.len()? != cut.byte {
+                self.files.remove_if_there(&offsets_name(cut.segment))?;
+                file.set_len(cut.byte)?;
+                file.sync()?;
+            }
+        }
+        self.files.disk.sync_folder(&self.files.folder)
+    }
+}

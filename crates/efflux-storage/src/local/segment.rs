@@ -1,0 +1,287 @@
+//! One segment file: frames one after the other, from the sequence in its name on.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use efflux_particle::{FrameSize, Particle, Sequence};
+use parking_lot::{Mutex, RwLock};
+
+use super::files::{TopicFiles, offsets_name, segment_name};
+use super::offsets::{Extent, Offsets};
+use crate::disk::{DiskFile, read_exact_at, read_file};
+use crate::error::{Error, Result};
+use crate::log::ReadLimit;
+
+/// Bytes read at a time when frames are counted.
+const WALK_BYTES: usize = 256 * 1024;
+/// Bytes that tell how long a frame is.
+const SIZES_BYTES: usize = 14;
+
+/// One segment file and what is known of it.
+#[derive(Debug)]
+pub(super) struct Segment {
+    files: Arc<TopicFiles>,
+    first: Sequence,
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
+    offsets: RwLock<Option<Offsets>>,
+}
+
+impl Segment {
+    /// A segment of which nothing is known yet.
+    pub(super) fn new(files: Arc<TopicFiles>, first: Sequence) -> Self {
+        Self {
+            files,
+            first,
+            file: Mutex::new(None),
+            offsets: RwLock::new(None),
+        }
+    }
+
+    /// A segment that was just made: it holds nothing.
+    pub(super) fn empty(files: Arc<TopicFiles>, first: Sequence, file: Arc<dyn DiskFile>) -> Self {
+        Self {
+            files,
+            first,
+            file: Mutex::new(Some(file)),
+            offsets: RwLock::new(Some(Offsets::starting_at(first))),
+        }
+    }
+
+    pub(super) const fn first(&self) -> Sequence {
+        self.first
+    }
+
+    fn file(&self) -> Result<Arc<dyn DiskFile>> {
+        let mut file = self.file.lock();
+        if let Some(file) = &*file {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.files.path(&segment_name(self.first));
+        let opened = self
+            .files
+            .disk
+            .open(&path)
+            .map_err(|error| self.unreadable(error))?;
+        *file = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    fn unreadable(&self, error: io::Error) -> Error {
+        let path = self.files.path(&segment_name(self.first));
+        Error::io(format!("cannot read {}", path.display()), error)
+    }
+
+    /// Adds frames that were appended at byte `start`: their lengths and checksums.
+    pub(super) fn add(&self, start: u64, frames: &[(u32, u32)]) {
+        let mut offsets = self.offsets.write();
+        if let Some(offsets) = offsets
+            .as_mut()
+            .filter(|known| u64::from(known.end()) == start)
+        {
+            frames
+                .iter()
+                .for_each(|(bytes, crc)| offsets.push(*bytes, *crc));
+        }
+    }
+
+    /// The table of a sealed segment as its file's bytes, when every checksum is known.
+    pub(super) fn table(&self) -> Option<Vec<u8>> {
+        self.offsets
+            .read()
+            .as_ref()
+            .filter(|offsets| offsets.is_checked())
+            .map(Offsets::encode)
+    }
+
+    /// Bytes of memory that the table of offsets takes.
+    pub(super) fn table_bytes(&self) -> usize {
+        self.offsets.read().as_ref().map_or(0, Offsets::bytes)
+    }
+
+    /// Forgets what can be read again.
+    pub(super) fn forget(&self) {
+        *self.offsets.write() = None;
+        *self.file.lock() = None;
+    }
+
+    /// Whether offsets are known through `last`.
+    pub(super) fn knows(&self, last: Sequence) -> bool {
+        self.offsets
+            .read()
+            .as_ref()
+            .is_some_and(|offsets| offsets.next() > last)
+    }
+
+    /// Makes the offsets known through `last`, which must be readable.
+    pub(super) fn learn(&self, last: Sequence) -> Result<()> {
+        let mut offsets = self.offsets.write();
+        let known = offsets.get_or_insert_with(|| self.load_table());
+        if known.next() > last {
+            return Ok(());
+        }
+        let file = self.file()?;
+        while known.next() <= last {
+            self.walk(&*file, known, last)?;
+        }
+        Ok(())
+    }
+
+    fn load_table(&self) -> Offsets {
+        let path = self.files.path(&offsets_name(self.first));
+        read_file(&*self.files.disk, &path)
+            .ok()
+            .and_then(|bytes| Offsets::decode(&bytes, self.first))
+            .unwrap_or_else(|| Offsets::starting_at(self.first))
+    }
+
+    /// Counts frames from the last known one on, as far as one read goes.
+    fn walk(&self, file: &dyn DiskFile, known: &mut Offsets, last: Sequence) -> Result<()> {
+        let start = u64::from(known.end());
+        let mut buffer = vec![0; WALK_BYTES];
+        let read = file
+            .read_at(&mut buffer, start)
+            .map_err(|error| self.unreadable(error))?;
+        let mut at = 0;
+        while known.next() <= last {
+            let rest = buffer.get(at..read).unwrap_or_default();
+            if rest.len() < SIZES_BYTES && at > 0 {
+                return Ok(());
+            }
+            let size = FrameSize::forwards(rest).map_err(|error| {
+                self.files.damage(
+                    &segment_name(self.first),
+                    start + at as u64,
+                    Some(known.next()),
+                    error.to_string(),
+                )
+            })?;
+            let bytes = size.frame_bytes();
+            known.push(u32::try_from(bytes).unwrap_or(u32::MAX), 0);
+            at += bytes;
+        }
+        Ok(())
+    }
+
+    /// Reads particles from `from` upwards, not past `last`, as many as the limit allows.
+    pub(super) fn read(
+        &self,
+        from: Sequence,
+        last: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Vec<Particle>> {
+        let (extents, start) = {
+            let offsets = self.offsets.read();
+            let Some(offsets) = &*offsets else {
+                return Ok(Vec::new());
+            };
+            let mut extents = Vec::new();
+            let mut next = from;
+            while next <= last
+                && extents.len() < limit.particles
+                && let Some(extent) = offsets.extent(next)
+            {
+                let start = extents
+                    .first()
+                    .map_or(extent.start, |first: &Extent| first.start);
+                if !extents.is_empty() && (extent.end - start) as usize > limit.bytes {
+                    break;
+                }
+                extents.push(extent);
+                next = next.next();
+            }
+            let start = extents.first().map_or(0, |first| first.start);
+            (extents, start)
+        };
+        self.read_extents(from, start, &extents)
+    }
+
+    /// Reads particles from `from` downwards, as many as the limit allows.
+    pub(super) fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+        let mut first = from;
+        {
+            let offsets = self.offsets.read();
+            let Some(offsets) = &*offsets else {
+                return Ok(Vec::new());
+            };
+            let Some(newest) = offsets.extent(from) else {
+                return Ok(Vec::new());
+            };
+            while from.past(first) + 1 < limit.particles as u64
+                && let Some(before) = first.previous()
+                && let Some(extent) = offsets.extent(before)
+                && (newest.end - extent.start) as usize <= limit.bytes
+            {
+                first = before;
+            }
+        }
+        let whole = ReadLimit {
+            particles: limit.particles,
+            bytes: usize::MAX,
+        };
+        let mut particles = self.read(first, from, whole)?;
+        particles.reverse();
+        Ok(particles)
+    }
+
+    fn read_extents(
+        &self,
+        from: Sequence,
+        start: u32,
+        extents: &[Extent],
+    ) -> Result<Vec<Particle>> {
+        let Some(last) = extents.last() else {
+            return Ok(Vec::new());
+        };
+        let file = self.file()?;
+        let count = (last.end - start) as usize;
+        let bytes = read_exact_at(&*file, u64::from(start), count).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                let problem = "the file ends before this particle does".to_owned();
+                let name = segment_name(self.first);
+                self.files
+                    .damage(&name, u64::from(start), Some(from), problem)
+            } else {
+                self.unreadable(error)
+            }
+        })?;
+        let bytes = Bytes::from(bytes);
+        let mut sequence = from;
+        let mut particles = Vec::with_capacity(extents.len());
+        for extent in extents {
+            let frame = bytes.slice((extent.start - start) as usize..(extent.end - start) as usize);
+            particles.push(self.check(sequence, extent, &frame)?);
+            sequence = sequence.next();
+        }
+        Ok(particles)
+    }
+
+    /// Reads one frame, cheaply where its checksum is known, by its hashes otherwise.
+    fn check(&self, sequence: Sequence, extent: &Extent, frame: &Bytes) -> Result<Particle> {
+        let damage = |problem: String| {
+            let name = segment_name(self.first);
+            self.files
+                .damage(&name, u64::from(extent.start), Some(sequence), problem)
+        };
+        let is_checked = extent.crc != 0 && crc32c::crc32c(frame) == extent.crc;
+        let read = if is_checked {
+            Particle::decode_unchecked(frame)
+        } else {
+            Particle::decode(frame)
+        };
+        let particle = read.map_err(|error| damage(error.to_string()))?;
+        if particle.frame().len() != frame.len() {
+            let (expected, found) = (frame.len(), particle.frame().len());
+            return Err(damage(format!(
+                "expected a frame of {expected} bytes, found {found}"
+            )));
+        }
+        if particle.sequence() != sequence {
+            return Err(damage(format!(
+                "expected sequence {sequence}, found {}",
+                particle.sequence()
+            )));
+        }
+        Ok(particle)
+    }
+}

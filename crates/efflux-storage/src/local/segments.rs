@@ -1,0 +1,180 @@
+//! The segments of a topic, and reading across them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use efflux_particle::{Particle, Sequence};
+use parking_lot::{Mutex, RwLock};
+
+use super::files::TopicFiles;
+use super::segment::Segment;
+use crate::error::{Error, Result};
+use crate::limits::OFFSETS_BYTES_MAX;
+use crate::log::ReadLimit;
+
+/// The segments of a topic, ascending; the last one is appended to.
+#[derive(Debug)]
+pub(super) struct Segments {
+    files: Arc<TopicFiles>,
+    list: RwLock<Vec<Arc<Segment>>>,
+    tables: Arc<Tables>,
+}
+
+/// Tables of offsets of sealed segments that are in memory, for all topics of a store together.
+/// The ones that were loaded first are forgotten first.
+#[derive(Debug, Default)]
+pub(super) struct Tables(Mutex<Loaded>);
+
+#[derive(Debug, Default)]
+struct Loaded {
+    segments: VecDeque<(Weak<Segment>, usize)>,
+    bytes: usize,
+}
+
+impl Tables {
+    fn add(&self, segment: &Arc<Segment>) {
+        let bytes = segment.table_bytes();
+        let mut loaded = self.0.lock();
+        loaded.segments.push_back((Arc::downgrade(segment), bytes));
+        loaded.bytes += bytes;
+        while loaded.bytes > OFFSETS_BYTES_MAX
+            && loaded.segments.len() > 1
+            && let Some((oldest, bytes)) = loaded.segments.pop_front()
+        {
+            loaded.bytes -= bytes;
+            if let Some(oldest) = oldest.upgrade() {
+                oldest.forget();
+            }
+        }
+    }
+}
+
+impl Segments {
+    pub(super) fn new(files: Arc<TopicFiles>, firsts: &[Sequence], tables: Arc<Tables>) -> Self {
+        let list = firsts
+            .iter()
+            .map(|first| Arc::new(Segment::new(Arc::clone(&files), *first)));
+        let list = RwLock::new(list.collect());
+        Self {
+            files,
+            list,
+            tables,
+        }
+    }
+
+    pub(super) fn last(&self) -> Option<Arc<Segment>> {
+        self.list.read().last().cloned()
+    }
+
+    /// Adds the segment that comes after all others; tells the one before it, now sealed.
+    pub(super) fn push(&self, segment: Arc<Segment>) -> Option<Arc<Segment>> {
+        let mut list = self.list.write();
+        let sealed = list.last().cloned();
+        list.push(segment);
+        if let Some(sealed) = &sealed {
+            self.tables.add(sealed);
+        }
+        sealed
+    }
+
+    /// Adds the segments that are missing, as found by another process's reader.
+    pub(super) fn extend(&self, firsts: &[Sequence]) {
+        let mut list = self.list.write();
+        for first in firsts {
+            if list.last().is_none_or(|last| last.first() < *first) {
+                list.push(Arc::new(Segment::new(Arc::clone(&self.files), *first)));
+            }
+        }
+    }
+
+    /// The segment that holds `sequence`, its last readable sequence, and whether it is sealed.
+    fn find(&self, sequence: Sequence, head: Sequence) -> Result<(Arc<Segment>, Sequence, bool)> {
+        let list = self.list.read();
+        let after = list.partition_point(|segment| segment.first() <= sequence);
+        let found = after.checked_sub(1).and_then(|at| list.get(at));
+        let Some(found) = found else {
+            return Err(Error::not_found(format!(
+                "topic {} no longer holds sequence {sequence}",
+                self.files.topic
+            )));
+        };
+        let next = list.get(after).and_then(|next| next.first().previous());
+        Ok((
+            Arc::clone(found),
+            next.map_or(head, |last| last.min(head)),
+            next.is_some(),
+        ))
+    }
+
+    fn learn(&self, segment: &Arc<Segment>, last: Sequence, is_sealed: bool) -> Result<()> {
+        if segment.knows(last) {
+            return Ok(());
+        }
+        segment.learn(last)?;
+        if is_sealed {
+            self.tables.add(segment);
+        }
+        Ok(())
+    }
+
+    /// Reads upwards from `from`, within one segment.
+    pub(super) fn read(
+        &self,
+        from: Sequence,
+        head: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Vec<Particle>> {
+        if from > head {
+            return Ok(Vec::new());
+        }
+        let (segment, last, is_sealed) = self.find(from, head)?;
+        let limit = limit.bounded();
+        // A table may be forgotten between the two steps; it is then simply learnt again.
+        loop {
+            self.learn(&segment, last, is_sealed)?;
+            let particles = segment.read(from, last, limit)?;
+            if !particles.is_empty() || limit.particles == 0 {
+                return Ok(particles);
+            }
+        }
+    }
+
+    /// Reads downwards from `from` or from the head, within one segment.
+    pub(super) fn read_back(
+        &self,
+        from: Sequence,
+        head: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Vec<Particle>> {
+        let from = from.min(head);
+        let (segment, last, is_sealed) = self.find(from, head)?;
+        let limit = limit.bounded();
+        loop {
+            self.learn(&segment, last, is_sealed)?;
+            let particles = segment.read_back(from, limit)?;
+            if !particles.is_empty() || limit.particles == 0 {
+                return Ok(particles);
+            }
+        }
+    }
+
+    /// Reads the particles at these places.
+    pub(super) fn read_each(
+        &self,
+        sequences: &[Sequence],
+        head: Sequence,
+    ) -> Result<Vec<Particle>> {
+        let mut particles = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let read = self.read(*sequence, head, ReadLimit::particles(1))?;
+            let missing = || {
+                Error::not_found(format!(
+                    "topic {} has no sequence {sequence}",
+                    self.files.topic
+                ))
+            };
+            particles.push(read.into_iter().next().ok_or_else(missing)?);
+        }
+        Ok(particles)
+    }
+}

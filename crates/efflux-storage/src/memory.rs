@@ -1,0 +1,7 @@
+//! A backend that keeps everything in memory: for tests, for models, for what need not last.
+
+mod backend;
+mod log;
+
+pub(crate) use self::backend::MemoryBackend;
+pub(crate) use self::log::MemoryLog;

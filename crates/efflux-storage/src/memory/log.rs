@@ -1,0 +1,162 @@
+//! A topic's log in memory.
+
+use async_trait::async_trait;
+use efflux_particle::{Head, Particle, Sequence, Stamp, TopicName};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use crate::log::{Appended, Batch, ReadLimit, TopicLog};
+use crate::sequencer::{Sequenced, Sequencer};
+use crate::verify::{Progress, Verified};
+
+/// A topic's log in memory. What it acknowledged lives as long as the process.
+#[derive(Debug)]
+pub(crate) struct MemoryLog {
+    name: TopicName,
+    state: Mutex<State>,
+    head: watch::Sender<Head>,
+}
+
+#[derive(Debug)]
+struct State {
+    sequencer: Sequencer,
+    particles: Vec<Particle>,
+}
+
+impl MemoryLog {
+    pub(crate) fn create(name: &TopicName, stamp: &Stamp) -> Result<Self> {
+        let (head, root) = Head::root(name, stamp)?;
+        Ok(Self {
+            name: name.clone(),
+            state: Mutex::new(State {
+                sequencer: Sequencer::new(head),
+                particles: vec![root],
+            }),
+            head: watch::Sender::new(head),
+        })
+    }
+}
+
+fn place(sequence: Sequence) -> usize {
+    usize::try_from(sequence.get()).unwrap_or(usize::MAX)
+}
+
+/// As many of the particles as the limit allows, one at least.
+fn within<'a>(particles: impl Iterator<Item = &'a Particle>, limit: ReadLimit) -> Vec<Particle> {
+    let limit = limit.bounded();
+    let mut bytes = 0_usize;
+    let fits = |(at, particle): &(usize, &Particle)| {
+        bytes = bytes.saturating_add(particle.frame().len());
+        *at == 0 || bytes <= limit.bytes
+    };
+    let particles = particles.take(limit.particles).enumerate().take_while(fits);
+    particles.map(|(_, particle)| particle.clone()).collect()
+}
+
+#[async_trait]
+impl TopicLog for MemoryLog {
+    fn name(&self) -> &TopicName {
+        &self.name
+    }
+
+    fn head(&self) -> Head {
+        *self.head.borrow()
+    }
+
+    async fn append(&self, batch: Batch) -> Result<Appended> {
+        let mut state = self.state.lock();
+        match state.sequencer.append(batch)? {
+            Sequenced::Linked {
+                particles,
+                receipts,
+            } => {
+                state.particles.extend(particles);
+                self.head.send_replace(state.sequencer.head());
+                Ok(Appended::Placed(receipts))
+            }
+            Sequenced::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            } => Ok(Appended::LookUpAgain {
+                batch,
+                through,
+                matched_through,
+            }),
+        }
+    }
+
+    async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+        let state = self.state.lock();
+        Ok(within(state.particles.iter().skip(place(from)), limit))
+    }
+
+    async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+        let state = self.state.lock();
+        let count = place(from.next()).min(state.particles.len());
+        Ok(within(state.particles.iter().take(count).rev(), limit))
+    }
+
+    async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
+        let state = self.state.lock();
+        let read = |sequence: &Sequence| {
+            state
+                .particles
+                .get(place(*sequence))
+                .cloned()
+                .ok_or_else(|| {
+                    Error::not_found(format!("topic {} has no sequence {sequence}", self.name))
+                })
+        };
+        sequences.iter().map(read).collect()
+    }
+
+    async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
+        let mut head = self.head.subscribe();
+        let past = head.wait_for(|head| head.sequence > sequence).await;
+        past.map(|head| *head)
+            .map_err(|_| Error::closed(format!("topic {} is closed", self.name)))
+    }
+
+    fn indexed_through(&self, sequence: Sequence) {
+        self.state.lock().sequencer.indexed_through(sequence);
+    }
+
+    async fn verify(&self, progress: Progress) -> Result<Verified> {
+        let particles = self.state.lock().particles.clone();
+        let broken = |sequence: usize, problem: String| {
+            Error::corrupt(crate::error::Damage {
+                topic: self.name.clone(),
+                file: "memory".to_owned(),
+                offset: 0,
+                sequence: Some(Sequence::new(sequence as u64)),
+                problem,
+            })
+        };
+        let mut head = None;
+        let mut bytes = 0;
+        for (at, particle) in particles.iter().enumerate() {
+            let next = match head {
+                None => Head::check_root(&self.name, particle),
+                Some(head) => Head::check(head, particle),
+            };
+            head = Some(next.map_err(|error| broken(at, error.to_string()))?);
+            bytes += particle.frame().len() as u64;
+            progress.tell(at as u64 + 1, bytes);
+        }
+        let head = head.ok_or_else(|| broken(0, "the root is missing".to_owned()))?;
+        let particles = particles.len() as u64;
+        Ok(Verified {
+            particles,
+            bytes,
+            segments: 0,
+            head,
+            notes: Vec::new(),
+        })
+    }
+
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

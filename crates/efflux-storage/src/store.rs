@@ -1,0 +1,282 @@
+//! A store: topics under one URL.
+
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use efflux_particle::TopicName;
+use tokio::sync::Mutex;
+
+use self::url::StoreUrl;
+use crate::clock::{Clock, SystemClock};
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::IdSource;
+use crate::index::Index;
+use crate::limits::TOPICS_MAX;
+use crate::local::LocalBackend;
+use crate::log::Backend;
+use crate::memory::MemoryBackend;
+use crate::options::{StoreOptions, TopicOptions};
+use crate::topic::{Topic, TopicState};
+
+/// A store: topics under one URL, opened by one process for writing and by any number for reading.
+///
+/// Handles are cheap to clone. Dropping the last one closes the store; [`Store::close`] does so and
+/// tells whether it went well.
+///
+/// # Examples
+/// ```
+/// use efflux_storage::{Store, TopicOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = format!("file:{}", folder.path().join("data").display());
+/// let store = Store::open(&url).await?;
+/// let orders = store.create_topic(&"orders".parse()?, TopicOptions::default()).await?;
+/// assert_eq!(store.topics().await?, ["orders".parse()?]);
+/// store.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    url: String,
+    backend: Arc<dyn Backend>,
+    ids: Arc<IdSource>,
+    index: Option<Arc<Index>>,
+    topics: Mutex<BTreeMap<TopicName, Arc<TopicState>>>,
+}
+
+impl Store {
+    /// Opens the store at `url` for reading and writing, and makes it when it is not there.
+    ///
+    /// `file:PATH` or a bare path is a folder on this machine; `mem:` is a store in memory, gone
+    /// with its last handle.
+    ///
+    /// # Errors
+    /// `Invalid` when the URL is none, the folder is no store or one of a newer version; `Conflict`
+    /// when another process has it open for writing, naming that process.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, StoreOptions::default()).await
+    }
+
+    /// Opens the store at `url` in the way that `options` say.
+    ///
+    /// # Errors
+    /// As for [`Store::open`]; `NotFound` when it is not there and shall not be made.
+    pub async fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
+        Self::open_in(url, options, Arc::new(SystemClock), Arc::new(RealDisk)).await
+    }
+
+    /// Opens a store that takes its time from `clock` and keeps its files on `disk`.
+    ///
+    /// # Errors
+    /// As for [`Store::open_with`].
+    pub async fn open_in(
+        url: &str,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self> {
+        let ids = Arc::new(IdSource::new(clock));
+        let backend: Arc<dyn Backend> = match StoreUrl::parse(url)? {
+            StoreUrl::Memory => Arc::new(MemoryBackend::new(Arc::clone(&ids))),
+            StoreUrl::File(path) => {
+                Arc::new(LocalBackend::open(disk, path, &options, Arc::clone(&ids))?)
+            }
+        };
+        let index = match backend.is_writable() {
+            true => Some(Index::new(backend.index_folder())?),
+            false => None,
+        };
+        let topics = Mutex::default();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                url: url.to_owned(),
+                backend,
+                ids,
+                index,
+                topics,
+            }),
+        })
+    }
+
+    /// The URL the store was opened with.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    /// Whether the store was opened for writing.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.inner.backend.is_writable()
+    }
+
+    /// Where this store takes its time from.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        self.inner.ids.clock()
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
+    }
+
+    pub(crate) fn ids(&self) -> &IdSource {
+        &self.inner.ids
+    }
+
+    /// Makes a topic, which holds its root from then on.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken, `Invalid` when an option is out of bounds or the store was
+    /// opened for reading.
+    pub async fn create_topic(&self, name: &TopicName, options: TopicOptions) -> Result<Topic> {
+        let mut topics = self.inner.topics.lock().await;
+        self.refuse_read_only("make a topic")?;
+        let count = self.inner.backend.list().await?.len();
+        if count >= TOPICS_MAX {
+            return Err(Error::new(
+                ErrorKind::Full,
+                format!("the store has {count} topics, no more are allowed: delete some"),
+            ));
+        }
+        let log = self.inner.backend.create(name, &options).await?;
+        let index = self
+            .inner
+            .index
+            .as_ref()
+            .map(|index| index.follow(Arc::clone(&log)));
+        let state = Arc::new(TopicState::new(log, index));
+        topics.insert(name.clone(), Arc::clone(&state));
+        Ok(Topic::new(self.clone(), state))
+    }
+
+    /// Opens a topic.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this name, `Corrupt` when its bytes are damaged so that it
+    /// cannot be appended to safely.
+    pub async fn topic(&self, name: &TopicName) -> Result<Topic> {
+        let mut topics = self.inner.topics.lock().await;
+        if let Some(state) = topics.get(name) {
+            return Ok(Topic::new(self.clone(), Arc::clone(state)));
+        }
+        let log = self.inner.backend.open(name).await?;
+        let index = self
+            .inner
+            .index
+            .as_ref()
+            .map(|index| index.follow(Arc::clone(&log)));
+        let state = Arc::new(TopicState::new(log, index));
+        topics.insert(name.clone(), Arc::clone(&state));
+        Ok(Topic::new(self.clone(), state))
+    }
+
+    /// Opens a topic, and makes it with these options when it is not there.
+    ///
+    /// # Errors
+    /// As for [`Store::topic`] and [`Store::create_topic`].
+    pub async fn topic_or_create(&self, name: &TopicName, options: TopicOptions) -> Result<Topic> {
+        match self.topic(name).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match self.create_topic(name, options).await {
+                    Err(error) if error.kind() == ErrorKind::Conflict => self.topic(name).await,
+                    made => made,
+                }
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens a topic anew after a failed write or sync closed it. Handles from before stay closed.
+    ///
+    /// # Errors
+    /// As for [`Store::topic`].
+    pub async fn reopen_topic(&self, name: &TopicName) -> Result<Topic> {
+        if let Some(state) = self.inner.topics.lock().await.remove(name) {
+            if let Some(index) = &self.inner.index {
+                index.unfollow(name);
+            }
+            // A topic that a failed write closed says so again; it is opened anew for that reason.
+            let _ = state.log.close().await;
+        }
+        self.topic(name).await
+    }
+
+    /// The names of all topics in ascending order.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot be listed.
+    pub async fn topics(&self) -> Result<Vec<TopicName>> {
+        self.inner.backend.list().await
+    }
+
+    /// Deletes a topic with all its particles and consumers. A crash leaves it whole or gone.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this name, `Invalid` when the store was opened for reading.
+    pub async fn delete_topic(&self, name: &TopicName) -> Result<()> {
+        let mut topics = self.inner.topics.lock().await;
+        self.refuse_read_only("delete a topic")?;
+        if let Some(state) = topics.remove(name) {
+            let _ = state.log.close().await;
+        }
+        self.inner.backend.delete(name).await?;
+        if let Some(index) = &self.inner.index {
+            index.forget(name);
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable and closes the store. Its topics then refuse to append.
+    ///
+    /// # Errors
+    /// `Full`, `Unavailable` when a last write or sync fails; what was acknowledged is kept.
+    pub async fn close(&self) -> Result<()> {
+        let topics = std::mem::take(&mut *self.inner.topics.lock().await);
+        if let Some(index) = &self.inner.index {
+            index.close();
+        }
+        let mut result = Ok(());
+        for state in topics.values() {
+            result = result.and(state.log.close().await);
+        }
+        result
+    }
+
+    fn refuse_read_only(&self, what: &str) -> Result<()> {
+        if self.is_writable() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "cannot {what}: the store {} was opened for reading only",
+            self.url()
+        )))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(index) = &self.index {
+            index.close();
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("url", &self.inner.url)
+            .finish_non_exhaustive()
+    }
+}
