@@ -28,7 +28,7 @@ const BYTES_HIGH: usize = 4 * 1024 * 1024;
 const DENSE: u64 = 4;
 
 /// Which of the particles that match are found, and in which order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FindOptions {
     /// The first sequence that is looked at.
@@ -84,7 +84,7 @@ pub struct Finder {
     order: Order,
     /// What is still to be looked at, but for what `walk` has left.
     left: Option<RangeInclusive<u64>>,
-    walk: Option<Candidates>,
+    walk: Option<Box<Candidates>>,
     limit: usize,
     places: usize,
 }
@@ -104,7 +104,11 @@ impl Finder {
             log,
             index,
             query,
-            order: if options.reverse { Order::Descending } else { Order::Ascending },
+            order: if options.reverse {
+                Order::Descending
+            } else {
+                Order::Ascending
+            },
             left: Some(left).filter(|left| !left.is_empty()),
             walk: None,
             limit,
@@ -126,7 +130,9 @@ impl Finder {
                     None => break,
                 },
             };
-            let matching = read.into_iter().filter(|it| self.query.matches(it.metadata()));
+            let matching = read
+                .into_iter()
+                .filter(|it| self.query.matches(it.metadata()));
             let found: Vec<_> = matching.take(self.limit).collect();
             self.limit = self.limit.saturating_sub(found.len());
             if !found.is_empty() {
@@ -173,7 +179,7 @@ impl Finder {
     }
 
     /// A walk through what the index knows of what is left, if that is what comes next.
-    fn walk_on(&self) -> Option<Candidates> {
+    fn walk_on(&self) -> Option<Box<Candidates>> {
         let (left, index) = (self.left.as_ref()?, self.index.as_ref()?);
         let next = match self.order {
             Order::Ascending => *left.start(),
@@ -181,7 +187,7 @@ impl Finder {
         };
         let (from, until) = (Sequence::new(*left.start()), Sequence::new(*left.end()));
         let is_known = index.through().is_some_and(|through| next <= through.get());
-        is_known.then(|| index.candidates(&self.query, from, until, self.order))
+        is_known.then(|| Box::new(index.candidates(&self.query, from, until, self.order)))
     }
 
     /// What is left begins at `position`, or there is nothing left.
@@ -197,7 +203,9 @@ impl Finder {
 
     /// Reads on what the index does not know; none when nothing is left.
     async fn scan(&mut self) -> Result<Option<Vec<Particle>>> {
-        let Some(left) = self.left.clone() else { return Ok(None) };
+        let Some(left) = self.left.clone() else {
+            return Ok(None);
+        };
         let limit = ReadLimit::default();
         let (first, last) = (*left.start(), *left.end());
         let mut read = match self.order {

@@ -62,7 +62,9 @@ impl Index {
     /// # Errors
     /// None yet: what is wrong with the folder is found out, and mended, when it is needed.
     pub(crate) fn new(folder: Option<PathBuf>) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { shared: Arc::new(Shared::new(folder)) }))
+        Ok(Arc::new(Self {
+            shared: Arc::new(Shared::new(folder)),
+        }))
     }
 
     /// Follows a topic, in place of whoever followed one of this name before.

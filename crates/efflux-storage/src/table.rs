@@ -28,11 +28,6 @@ pub(crate) enum Space {
     Runs,
 }
 
-impl Space {
-    /// All of them, in the order in which they are written.
-    pub(crate) const ALL: [Self; 3] = [Self::Ids, Self::Groups, Self::Runs];
-}
-
 /// A short key and what it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
@@ -49,7 +44,10 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) const fn put(key: Vec<u8>, value: Vec<u8>) -> Self {
-        Self { key, value: Some(value) }
+        Self {
+            key,
+            value: Some(value),
+        }
     }
 
     pub(crate) const fn remove(key: Vec<u8>) -> Self {
@@ -140,7 +138,14 @@ mod tests {
 
     #[test]
     fn a_point_value_reads_back_in_few_bytes() {
-        for (value, bytes) in [(0, 0), (1, 1), (255, 1), (256, 2), (10_000_000, 3), (u64::MAX, 8)] {
+        for (value, bytes) in [
+            (0, 0),
+            (1, 1),
+            (255, 1),
+            (256, 2),
+            (10_000_000, 3),
+            (u64::MAX, 8),
+        ] {
             let (stored, count) = point_value(value);
             assert_eq!(count, bytes, "{value}");
             assert_eq!(read_point_value(&stored[..count]), Some(value));

@@ -52,8 +52,11 @@ impl Assembly {
             return;
         }
         let hash = rare::hash(term);
-        self.rare.extend(offsets.iter().map(|&offset| Rare { hash, offset }));
-        let Some((Kind::Is, field)) = term::read(term) else { return };
+        self.rare
+            .extend(offsets.iter().map(|&offset| Rare { hash, offset }));
+        let Some((Kind::Is, field)) = term::read(term) else {
+            return;
+        };
         match self.uncommon.get_mut(field) {
             Some(uncommon) => uncommon.extend_from_slice(offsets),
             None => drop(self.uncommon.insert(field.to_vec(), offsets.to_vec())),
@@ -69,14 +72,17 @@ impl Assembly {
 
     /// Adds offsets of particles whose value of this field is rare already.
     pub(super) fn add_uncommon(&mut self, field: &[u8], offsets: &[u32]) {
-        self.uncommon.entry(field.to_vec()).or_default().extend_from_slice(offsets);
+        self.uncommon
+            .entry(field.to_vec())
+            .or_default()
+            .extend_from_slice(offsets);
     }
 
     /// The keys of the run, ascending, and its record, whose entries and bits are filled in.
     pub(super) fn finish(
         mut self,
         topic: TopicNumber,
-        run: Run,
+        run: &Run,
         timestamps: &Zones,
         created: &Zones,
     ) -> (Run, Vec<Entry>) {
@@ -85,21 +91,30 @@ impl Assembly {
         for (field, mut offsets) in uncommon {
             offsets.sort_unstable();
             offsets.dedup();
-            self.add(&[&[Kind::Uncommon.byte()], field.as_slice()].concat(), &offsets);
+            self.add(
+                &[&[Kind::Uncommon.byte()], field.as_slice()].concat(),
+                &offsets,
+            );
         }
         let has_rare = !self.rare.is_empty();
         let (bits, buckets) = rare::encode(self.rare);
-        let run = Run { entries: self.entries, rare_bits: has_rare.then_some(bits), ..run };
+        let run = Run {
+            entries: self.entries,
+            rare_bits: has_rare.then_some(bits),
+            ..run.clone()
+        };
         let start = run.start;
         let fixed = [
             (Key::Run(topic, start), run.encode()),
             (Key::Timestamps(topic, start), timestamps.encode()),
             (Key::Created(topic, start), created.encode()),
         ];
-        let fixed = fixed.into_iter().map(|(key, value)| Entry::put(key.bytes(), value));
+        let fixed = fixed
+            .into_iter()
+            .map(|(key, value)| Entry::put(key.bytes(), value));
         let terms = self.terms.into_iter();
-        let terms = terms
-            .map(|(term, list)| Entry::put(Key::Term(topic, start, &term).bytes(), list));
+        let terms =
+            terms.map(|(term, list)| Entry::put(Key::Term(topic, start, &term).bytes(), list));
         let buckets = buckets.into_iter();
         let buckets = buckets
             .map(|(number, bytes)| Entry::put(Key::Rare(topic, start, number).bytes(), bytes));

@@ -18,7 +18,7 @@ use super::topic::{Attached, State, TopicIndex};
 use super::{TOPIC_NUMBER_MAX, TopicNumber, damaged};
 use crate::error::{Error, Result};
 use crate::log::ReadLimit;
-use crate::table::{Changes, Entry, Space, Table};
+use crate::table::{Changes, Entry, Table};
 
 /// What ended following, for now.
 #[derive(Debug)]
@@ -63,7 +63,12 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
             (number, Vec::new())
         }
     };
-    let attached = Attached { table, epoch, number, runs };
+    let attached = Attached {
+        table,
+        epoch,
+        number,
+        runs,
+    };
     let mut state = topic.state.write();
     if topic.shared.epoch() != epoch || topic.is_retired() {
         return Err(Fault::Retired);
@@ -75,7 +80,9 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
 
 /// The number and root that the table has for a name.
 pub(super) fn known(table: &dyn Table, name: &str) -> Result<Option<(TopicNumber, Fingerprint)>> {
-    let Some(bytes) = table.get(Space::Runs, &Key::Topic(name).bytes())? else { return Ok(None) };
+    let Some(bytes) = Key::Topic(name).get(table)? else {
+        return Ok(None);
+    };
     let (number, root) = decode_head(&bytes).ok_or_else(damaged)?;
     let number = u32::try_from(number).map_err(|_| damaged())?;
     Ok(Some((TopicNumber(number), root)))
@@ -83,7 +90,11 @@ pub(super) fn known(table: &dyn Table, name: &str) -> Result<Option<(TopicNumber
 
 /// The fingerprint of a particle; none when it is not there.
 async fn fingerprint(topic: &TopicIndex, at: Sequence) -> Result<Option<Fingerprint>, Fault> {
-    let read = topic.log.read(at, ReadLimit::particles(1)).await.map_err(Fault::Log)?;
+    let read = topic
+        .log
+        .read(at, ReadLimit::particles(1))
+        .await
+        .map_err(Fault::Log)?;
     Ok(read.first().map(efflux_particle::Particle::fingerprint))
 }
 
@@ -109,25 +120,28 @@ struct Stored {
 fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
     let mut runs: Vec<Run> = Vec::new();
     let mut end = 0;
-    while let Some(bytes) = table.get(Space::Runs, &Key::Run(number, end).bytes())? {
+    while let Some(bytes) = Key::Run(number, end).get(table)? {
         let run = Run::decode(end, &bytes).ok_or_else(damaged)?;
         end = run.end();
         runs.push(run);
     }
     let Some(last) = runs.last() else {
         // Without a run there may be no marks either: who wrote them is not known.
-        let mark = mark(table, Space::Groups, Key::GroupsMark(number))?;
-        return Ok(mark.is_none().then_some(Stored { runs, heads: Vec::new() }));
+        let mark = mark(table, Key::GroupsMark(number))?;
+        return Ok(mark.is_none().then_some(Stored {
+            runs,
+            heads: Vec::new(),
+        }));
     };
     let mut heads = vec![last.head()];
-    let groups = mark(table, Space::Groups, Key::GroupsMark(number))?;
+    let groups = mark(table, Key::GroupsMark(number))?;
     let journaled = last.journaled;
     match groups {
         Some(groups) if groups.sequence.next().get() >= end => heads.push(groups),
         _ => return Ok(None),
     }
     if journaled > 0 {
-        match mark(table, Space::Ids, Key::IdsMark(number))? {
+        match mark(table, Key::IdsMark(number))? {
             Some(ids) if ids.sequence.next().get() >= journaled => heads.push(ids),
             _ => return Ok(None),
         }
@@ -135,10 +149,15 @@ fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
     Ok(Some(Stored { runs, heads }))
 }
 
-fn mark(table: &dyn Table, space: Space, key: Key<'_>) -> Result<Option<Head>> {
-    let Some(bytes) = table.get(space, &key.bytes())? else { return Ok(None) };
+fn mark(table: &dyn Table, key: Key<'_>) -> Result<Option<Head>> {
+    let Some(bytes) = key.get(table)? else {
+        return Ok(None);
+    };
     let (sequence, fingerprint) = decode_head(&bytes).ok_or_else(damaged)?;
-    Ok(Some(Head { sequence: Sequence::new(sequence), fingerprint }))
+    Ok(Some(Head {
+        sequence: Sequence::new(sequence),
+        fingerprint,
+    }))
 }
 
 /// Gives the topic a number that no topic had, and lets the entries of its old one go.
@@ -148,25 +167,33 @@ fn number(
     old: Option<TopicNumber>,
     root: Fingerprint,
 ) -> Result<TopicNumber> {
-    let next = table.get(Space::Runs, &Key::NextTopic.bytes())?;
+    let next = Key::NextTopic.get(table)?;
     let next = match next {
         Some(bytes) => decode_head(&bytes).ok_or_else(damaged)?.0,
         None => 1,
     };
-    let number = u32::try_from(next).ok().filter(|number| *number <= TOPIC_NUMBER_MAX);
+    let number = u32::try_from(next)
+        .ok()
+        .filter(|number| *number <= TOPIC_NUMBER_MAX);
     let number = TopicNumber(number.ok_or_else(damaged)?);
-    if mark(table, Space::Groups, Key::GroupsMark(number))?.is_some() {
+    if mark(table, Key::GroupsMark(number))?.is_some() {
         // The count was lost, as by a power cut, and what it counted was not.
         return Err(damaged());
     }
     let name = topic.log.name().as_str();
     let mut runs = vec![
-        Entry::put(Key::Topic(name).bytes(), encode_head(u64::from(number.0), &root)),
+        Entry::put(
+            Key::Topic(name).bytes(),
+            encode_head(u64::from(number.0), &root),
+        ),
         Entry::put(Key::NextTopic.bytes(), encode_head(next + 1, &root)),
     ];
     runs.extend(old.map(|old| Entry::put(Key::Gone(old).bytes(), Vec::new())));
     runs.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    table.write(Changes { runs, ..Changes::default() })?;
+    table.write(Changes {
+        runs,
+        ..Changes::default()
+    })?;
     table.persist()?;
     Ok(number)
 }

@@ -78,9 +78,14 @@ impl Builder {
         self.count += 1;
         self.fingerprint = particle.fingerprint();
         let key = key::id_key(self.topic, &metadata.id());
-        self.ids.push(Point { key, value: metadata.sequence().get() });
-        self.timestamps.add(offset, Span::at(metadata.timestamp().nanos()));
-        self.created.add(offset, Span::at(metadata.created().nanos()));
+        self.ids.push(Point {
+            key,
+            value: metadata.sequence().get(),
+        });
+        self.timestamps
+            .add(offset, Span::at(metadata.timestamp().nanos()));
+        self.created
+            .add(offset, Span::at(metadata.created().nanos()));
         each_field(metadata, |field, value| {
             let term = self.terms.number(field, value);
             self.occurrences.push((term, offset));
@@ -113,9 +118,18 @@ impl Builder {
             run.journaled = run.end();
         }
         let assembly = self.assemble(&offsets);
-        let (run, runs) = assembly.finish(self.topic, run, &self.timestamps, &self.created);
+        let (run, runs) = assembly.finish(self.topic, &run, &self.timestamps, &self.created);
         let ids_mark = (!bulk).then(|| mark(Key::IdsMark(self.topic)));
-        (run, Changes { bulk, ids: self.ids, ids_mark, groups, runs })
+        (
+            run,
+            Changes {
+                bulk,
+                ids: self.ids,
+                ids_mark,
+                groups,
+                runs,
+            },
+        )
     }
 
     /// The offsets of every term, by a counting sort of the entries.
@@ -133,7 +147,9 @@ impl Builder {
         }
         let mut offsets = vec![0; self.occurrences.len()];
         for (term, offset) in &self.occurrences {
-            let Some(end) = ends.get_mut(*term as usize) else { continue };
+            let Some(end) = ends.get_mut(*term as usize) else {
+                continue;
+            };
             if let Some(place) = offsets.get_mut(*end as usize) {
                 *place = *offset;
             }
@@ -161,7 +177,9 @@ impl Builder {
         for (number, span) in (0..).zip(&self.terms.spans) {
             let bytes = self.terms.bytes_of(span);
             let places = offsets.of(number);
-            let Some((_, field)) = term::read(bytes) else { continue };
+            let Some((_, field)) = term::read(bytes) else {
+                continue;
+            };
             present.entry(field).or_default().extend_from_slice(places);
             // Rare terms need no order: sorting is for those that get a key.
             if assembly.is_rare(places.len()) {
@@ -189,7 +207,10 @@ pub(super) fn each_field<'a>(metadata: &'a Metadata, mut visit: impl FnMut(Field
     let fixed = [
         (Field::DataType, metadata.data_type()),
         (Field::ContentType, metadata.content_type()),
-        (Field::ContentEncoding, metadata.content_encoding().map(ContentEncoding::as_str)),
+        (
+            Field::ContentEncoding,
+            metadata.content_encoding().map(ContentEncoding::as_str),
+        ),
         (Field::MessageGroup, metadata.message_group()),
     ];
     for (field, value) in fixed {
@@ -248,14 +269,20 @@ impl Terms {
         field.put(&mut self.bytes);
         term::put_value(&mut self.bytes, value.as_bytes());
         let until = self.bytes.len();
-        let span = TermSpan { hash: 0, from, until };
+        let span = TermSpan {
+            hash: 0,
+            from,
+            until,
+        };
         let hash = self.hasher.hash_one(self.bytes_of(&span));
         let span = TermSpan { hash, ..span };
         let mask = self.slots.len() - 1;
         let mut slot = low_bits(hash) & mask;
         loop {
             let taken = self.slots.get(slot).copied().unwrap_or_default();
-            let Some(number) = taken.checked_sub(1) else { break };
+            let Some(number) = taken.checked_sub(1) else {
+                break;
+            };
             let known = self.spans.get(number as usize);
             let is_same = |known: &TermSpan| {
                 known.hash == hash && self.bytes_of(known) == self.bytes_of(&span)
@@ -291,7 +318,10 @@ impl Terms {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits of a hash are all that is used")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low bits of a hash are all that is used"
+)]
 const fn low_bits(hash: u64) -> usize {
     hash as usize
 }

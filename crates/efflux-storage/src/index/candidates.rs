@@ -52,7 +52,14 @@ impl Candidates {
         order: Order,
     ) -> Self {
         let left = (from <= until).then(|| from.get()..=until.get());
-        Self { topic, query, order, left, loaded: None, found: Vec::new() }
+        Self {
+            topic,
+            query,
+            order,
+            left,
+            loaded: None,
+            found: Vec::new(),
+        }
     }
 
     /// Up to `max` more places. None when there are no more within what is indexed by now; empty
@@ -86,25 +93,49 @@ impl Candidates {
     /// Looks at one chunk; false when nothing is left.
     fn step(&mut self) -> Result<bool> {
         let topic = Arc::clone(&self.topic);
-        let Some(left) = self.left.clone() else { return Ok(false) };
+        let Some(left) = self.left.clone() else {
+            return Ok(false);
+        };
         topic.look_up(|attached| self.step_in(attached, left))
     }
 
     fn step_in(&mut self, attached: &Attached, left: RangeInclusive<u64>) -> Result<bool> {
-        let Some(end) = attached.runs.last().map(super::run::Run::end) else { return Ok(false) };
+        let Some(end) = attached.runs.last().map(super::run::Run::end) else {
+            return Ok(false);
+        };
         let (from, until) = (*left.start(), (*left.end()).min(end.saturating_sub(1)));
         if from > until {
             return Ok(false);
         }
-        let next = if self.order == Order::Ascending { from } else { until };
+        let next = if self.order == Order::Ascending {
+            from
+        } else {
+            until
+        };
         let at = attached.runs.partition_point(|run| run.end() <= next);
-        let Some(run) = attached.runs.get(at) else { return Ok(false) };
-        if !self.loaded.as_ref().is_some_and(|it| it.start == run.start && it.end == run.end()) {
-            let place = Place { table: &*attached.table, topic: attached.number, run };
+        let Some(run) = attached.runs.get(at) else {
+            return Ok(false);
+        };
+        if !self
+            .loaded
+            .as_ref()
+            .is_some_and(|it| it.start == run.start && it.end == run.end())
+        {
+            let place = Place {
+                table: &*attached.table,
+                topic: attached.number,
+                run,
+            };
             let plan = Plan::load(self.query.expr(), place)?;
-            self.loaded = Some(Loaded { start: run.start, end: run.end(), plan });
+            self.loaded = Some(Loaded {
+                start: run.start,
+                end: run.end(),
+                plan,
+            });
         }
-        let Some(Loaded { plan, .. }) = &self.loaded else { return Ok(false) };
+        let Some(Loaded { plan, .. }) = &self.loaded else {
+            return Ok(false);
+        };
         if matches!(plan, Plan::Never) {
             self.pass(run.start.max(from), (run.end() - 1).min(until));
             return Ok(true);
@@ -113,9 +144,12 @@ impl Candidates {
         let base = run.start + chunk * u64::from(CHUNK);
         let first = base.max(from);
         let last = (base + u64::from(CHUNK) - 1).min(run.end() - 1).min(until);
-        let places = plan.chunk(u32::try_from(chunk).unwrap_or(u32::MAX))?.places();
+        let places = plan
+            .chunk(u32::try_from(chunk).unwrap_or(u32::MAX))?
+            .places();
         let found = places.into_iter().map(|place| base + u64::from(place));
-        self.found.extend(found.filter(|sequence| (first..=last).contains(sequence)));
+        self.found
+            .extend(found.filter(|sequence| (first..=last).contains(sequence)));
         if self.order == Order::Ascending {
             self.found.reverse();
         }
@@ -127,18 +161,22 @@ impl Candidates {
     fn pass(&mut self, first: u64, last: u64) {
         let Some(left) = self.left.take() else { return };
         self.left = match self.order {
-            Order::Ascending => {
-                last.checked_add(1).map(|next| next..=*left.end()).filter(|left| !left.is_empty())
-            }
-            Order::Descending => {
-                first.checked_sub(1).map(|end| *left.start()..=end).filter(|left| !left.is_empty())
-            }
+            Order::Ascending => last
+                .checked_add(1)
+                .map(|next| next..=*left.end())
+                .filter(|left| !left.is_empty()),
+            Order::Descending => first
+                .checked_sub(1)
+                .map(|end| *left.start()..=end)
+                .filter(|left| !left.is_empty()),
         };
     }
 }
 
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loaded").field("start", &self.start).finish_non_exhaustive()
+        f.debug_struct("Loaded")
+            .field("start", &self.start)
+            .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 //! or what was appended is a second old: opening the table takes longer than many a process lives.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use efflux_particle::Sequence;
@@ -24,11 +25,14 @@ const AGE_MAX: Duration = Duration::from_secs(1);
 const TAIL_MAX: u64 = 8192;
 
 /// Particles that are read at a time, and their bytes: 4 MiB.
-const READ: ReadLimit = ReadLimit { particles: 8192, bytes: 4 * 1024 * 1024 };
+const READ: ReadLimit = ReadLimit {
+    particles: 8192,
+    bytes: 4 * 1024 * 1024,
+};
 
 /// How long to wait after a failure, at first and at most.
 const RETRY_MIN: Duration = Duration::from_millis(10);
-const RETRY_MAX: Duration = Duration::from_secs(30);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Follows a topic until it is retired or the index closed.
 pub(super) async fn follow(topic: Arc<TopicIndex>) {
@@ -43,15 +47,14 @@ pub(super) async fn follow(topic: Arc<TopicIndex>) {
             if topic.progress.borrow().end > before {
                 retry = RETRY_MIN;
             }
-            let is_over = topic.is_retired() || *topic.shared.stop.borrow() != Stop::No;
+            let is_over = topic.is_retired() || topic.shared.stopping() != Stop::No;
             fail(&topic, fault);
             if is_over {
                 break;
             }
-            let mut stop = topic.shared.stop.subscribe();
             tokio::select! {
                 () = sleep(retry) => {}
-                _ = stop.wait_for(|stop| *stop != Stop::No) => {}
+                () = topic.shared.stopped() => {}
             }
             retry = (retry * 2).min(RETRY_MAX);
         }
@@ -78,7 +81,6 @@ fn fail(topic: &TopicIndex, fault: Fault) {
 /// Waits until the table is to be opened; false when following ends before that.
 async fn wait_until_needed(topic: &TopicIndex) -> bool {
     let opened_at = topic.log.head().sequence;
-    let mut stop = topic.shared.stop.subscribe();
     let mut deadline = None;
     loop {
         if topic.is_retired() {
@@ -100,9 +102,9 @@ async fn wait_until_needed(topic: &TopicIndex) -> bool {
                 // Nothing more is appended. Look-ups may still come.
                 topic.woken.notified().await;
             },
-            _ = stop.wait_for(|stop| *stop != Stop::No) => {
+            () = topic.shared.stopped() => {
                 let appended = topic.log.head().sequence.past(opened_at);
-                return *topic.shared.stop.borrow() == Stop::Finish
+                return topic.shared.stopping() == Stop::Finish
                     && (topic.shared.is_open() && appended > 0 || appended > TAIL_MAX);
             }
         }
@@ -127,10 +129,9 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
     };
     follower.publish(&attached);
     drop(attached);
-    let mut stop = topic.shared.stop.subscribe();
     loop {
         follower.check()?;
-        let stop_now = *stop.borrow_and_update();
+        let stop_now = topic.shared.stopping();
         if stop_now == Stop::Now {
             return Ok(());
         }
@@ -162,10 +163,10 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
                 tokio::select! {
                     () = topic.woken.notified() => {}
                     () = until(deadline) => {}
-                    _ = stop.changed() => {}
+                    () = topic.shared.stopped() => {}
                 }
             },
-            _ = stop.changed() => {}
+            () = topic.shared.stopped() => {}
         }
     }
 }
@@ -236,9 +237,14 @@ impl Follower<'_> {
         self.since = None;
         let journaled = attached.runs.last().map_or(0, |run| run.journaled);
         let (run, changes) = builder.finish(journaled);
-        attached.table.write(changes).map_err(|error| Fault::Table(error, self.epoch))?;
+        attached
+            .table
+            .write(changes)
+            .map_err(|error| Fault::Table(error, self.epoch))?;
         let mut state = self.topic.state.write();
-        let State::Attached(attached) = &mut *state else { return Err(Fault::Retired) };
+        let State::Attached(attached) = &mut *state else {
+            return Err(Fault::Retired);
+        };
         attached.runs.push(run);
         let attached = attached.clone();
         drop(state);
@@ -248,10 +254,15 @@ impl Follower<'_> {
 
     /// Tells everyone how far look-ups answer.
     fn publish(&self, attached: &Attached) {
+        self.topic
+            .answered
+            .fetch_max(attached.end(), Ordering::AcqRel);
         if let Some(last) = attached.runs.last() {
             self.topic.log.indexed_through(last.head().sequence);
         }
-        self.topic.progress.send_modify(|it| it.end = attached.end());
+        self.topic
+            .progress
+            .send_modify(|it| it.end = attached.end());
     }
 }
 

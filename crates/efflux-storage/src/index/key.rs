@@ -25,7 +25,8 @@ use efflux_particle::{Fingerprint, Id};
 
 use super::TopicNumber;
 use super::term::GroupText;
-use crate::table::{POINT_KEY_BYTES, Space};
+use crate::error::Result;
+use crate::table::{POINT_KEY_BYTES, Space, Table, Value};
 
 /// Bytes of a hash that stands for a text: collisions are not found by chance nor by effort.
 pub(super) const HASH_BYTES: usize = 16;
@@ -74,7 +75,12 @@ pub(super) enum Key<'a> {
 }
 
 impl Key<'_> {
-    pub(super) const fn space(&self) -> Space {
+    /// Its value in a table.
+    pub(super) fn get(&self, table: &dyn Table) -> Result<Option<Value>> {
+        table.get(self.space(), &self.bytes())
+    }
+
+    const fn space(&self) -> Space {
         match self {
             Self::Id(..) | Self::IdsMark(_) => Space::Ids,
             Self::Group(..) | Self::GroupsMark(_) => Space::Groups,
@@ -150,9 +156,7 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
 /// The bounds of all keys of a topic in a space.
 pub(super) fn topic_range(topic: TopicNumber, space: Space) -> (Vec<u8>, Vec<u8>) {
     match space {
-        Space::Ids | Space::Groups => {
-            (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec())
-        }
+        Space::Ids | Space::Groups => (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec()),
         Space::Runs => (big(topic.0).to_vec(), big(topic.0 + 1).to_vec()),
     }
 }
@@ -247,7 +251,10 @@ mod tests {
         assert!(matches!(read_part(&term), Part::Term(b"x")));
         let rare = Key::Rare(TopicNumber(7), 9, 0x0102).bytes();
         assert!(matches!(read_part(&rare), Part::Rare(0x0102)));
-        assert_eq!(read_gone(&Key::Gone(TopicNumber(5)).bytes()), Some(TopicNumber(5)));
+        assert_eq!(
+            read_gone(&Key::Gone(TopicNumber(5)).bytes()),
+            Some(TopicNumber(5))
+        );
     }
 
     #[test]

@@ -50,7 +50,10 @@ pub(super) fn encode(offsets: &[u32]) -> Vec<u8> {
 
 fn put_chunk(payload: &mut Vec<u8>, chunk: &[u32]) -> u8 {
     let places = || chunk.iter().map(|offset| offset % CHUNK);
-    let (first, last) = (places().next().unwrap_or(0), places().next_back().unwrap_or(0));
+    let (first, last) = (
+        places().next().unwrap_or(0),
+        places().next_back().unwrap_or(0),
+    );
     if last as usize - first as usize + 1 == chunk.len() {
         varint::put(payload, u64::from(first));
         varint::put(payload, u64::from(last));
@@ -85,11 +88,17 @@ pub(super) fn decode(bytes: &[u8], mut visit: impl FnMut(u32)) -> Option<()> {
     if *kind == FLAT {
         return differences(rest, visit);
     }
-    let mut chunks = Chunks { bytes: &mut rest, after_last: 0 };
+    let mut chunks = Chunks {
+        bytes: &mut rest,
+        after_last: 0,
+    };
     while !chunks.bytes.is_empty() {
         let (number, kind, payload) = chunks.take()?;
         let base = number.checked_mul(CHUNK)?;
-        decode_chunk(kind, payload)?.places().into_iter().for_each(|p| visit(base + u32::from(p)));
+        decode_chunk(kind, payload)?
+            .places()
+            .into_iter()
+            .for_each(|p| visit(base + u32::from(p)));
     }
     Some(())
 }
@@ -106,7 +115,10 @@ pub(super) fn chunk(bytes: &[u8], chunk: u32) -> Option<Set> {
         })?;
         return Some(Set::Array(places));
     }
-    let mut chunks = Chunks { bytes: &mut rest, after_last: 0 };
+    let mut chunks = Chunks {
+        bytes: &mut rest,
+        after_last: 0,
+    };
     while !chunks.bytes.is_empty() {
         let (number, kind, payload) = chunks.take()?;
         match number.cmp(&chunk) {
@@ -126,7 +138,9 @@ struct Chunks<'a, 'b> {
 impl<'b> Chunks<'_, 'b> {
     fn take(&mut self) -> Option<(u32, u8, &'b [u8])> {
         let number = self.after_last.checked_add(varint::take_u32(self.bytes)?)?;
-        let [kind] = varint::take_bytes(self.bytes, 1)? else { return None };
+        let [kind] = varint::take_bytes(self.bytes, 1)? else {
+            return None;
+        };
         let length = varint::take_u32(self.bytes)?;
         let payload = varint::take_bytes(self.bytes, length as usize)?;
         self.after_last = number.checked_add(1)?;
@@ -168,7 +182,6 @@ fn differences(mut bytes: &[u8], mut visit: impl FnMut(u32)) -> Option<()> {
     Some(())
 }
 
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -188,7 +201,9 @@ mod tests {
         let by_chunk: Vec<u32> = (0..20)
             .flat_map(|number| {
                 let places = chunk(&bytes, number).unwrap().places();
-                places.into_iter().map(move |place| number * CHUNK + u32::from(place))
+                places
+                    .into_iter()
+                    .map(move |place| number * CHUNK + u32::from(place))
             })
             .collect();
         assert_eq!(by_chunk, offsets);
@@ -200,7 +215,10 @@ mod tests {
         check(&[7], 2);
         check(&(0..65_536).collect::<Vec<_>>(), 10);
         check(&(0..100_000).collect::<Vec<_>>(), 20);
-        check(&(0..65_536).filter(|n| n % 3 != 0).collect::<Vec<_>>(), 8200);
+        check(
+            &(0..65_536).filter(|n| n % 3 != 0).collect::<Vec<_>>(),
+            8200,
+        );
         check(&(0..1_000_000).step_by(20).collect::<Vec<_>>(), 50_100);
         check(&(0..1_000_000).step_by(10_000).collect::<Vec<_>>(), 280);
     }

@@ -23,6 +23,9 @@ use crate::table::{Changes, Entry, Space, Table};
 /// Runs that are merged at a time.
 const RUNS: usize = 16;
 
+/// Runs that are merged at least, where more would make a run too long.
+const RUNS_MIN: usize = 4;
+
 /// Most particles of a run: 1 million. Longer ones would save little and take seconds to merge.
 pub(super) const PARTICLES_MAX: u64 = 1024 * 1024;
 
@@ -35,17 +38,28 @@ const BULK_KEYS_MIN: usize = 4096;
 /// Merges once, if there is something to merge.
 pub(super) fn step(topic: &Arc<TopicIndex>, epoch: u64) -> Result<bool, Fault> {
     let attached = attached(topic, epoch)?;
-    let Some(range) = choose(&attached.runs) else { return Ok(false) };
+    let Some(range) = choose(&attached.runs) else {
+        return Ok(false);
+    };
     let broken = |error| Fault::Table(error, epoch);
     let (run, runs) = merge(&attached, range.clone()).map_err(broken)?;
     let bulk = runs.len() >= BULK_KEYS_MIN;
     // Look-ups wait for this: what they know must not go while they read it.
     let mut state = topic.state.write();
-    let State::Attached(attached) = &mut *state else { return Err(Fault::Retired) };
+    let State::Attached(attached) = &mut *state else {
+        return Err(Fault::Retired);
+    };
     if topic.is_retired() {
         return Err(Fault::Retired);
     }
-    attached.table.write(Changes { bulk, runs, ..Changes::default() }).map_err(broken)?;
+    attached
+        .table
+        .write(Changes {
+            bulk,
+            runs,
+            ..Changes::default()
+        })
+        .map_err(broken)?;
     attached.runs.splice(range, [run]);
     Ok(true)
 }
@@ -61,12 +75,16 @@ fn choose(runs: &[Run]) -> Option<Range<usize>> {
             .iter()
             .rposition(|run| class(run) > size)
             .map_or(0, |before| before + 1);
-        let range = first..(first + RUNS).min(end);
-        let chosen = runs.get(range.clone())?;
-        let particles: u64 = chosen.iter().map(|run| u64::from(run.count)).sum();
-        let entries: u64 = chosen.iter().map(|run| run.entries).sum();
-        if chosen.len() == RUNS && particles <= PARTICLES_MAX && entries <= ENTRIES_MAX {
-            return Some(range);
+        if end - first >= RUNS {
+            let mut weight = (0, 0);
+            let fitting = runs.get(first..first + RUNS)?.iter().take_while(|run| {
+                weight = (weight.0 + u64::from(run.count), weight.1 + run.entries);
+                weight.0 <= PARTICLES_MAX && weight.1 <= ENTRIES_MAX
+            });
+            let count = fitting.count();
+            if count >= RUNS_MIN {
+                return Some(first..first + count);
+            }
         }
         end = first;
     }
@@ -82,7 +100,9 @@ fn class(run: &Run) -> u32 {
 fn merge(attached: &Attached, range: Range<usize>) -> Result<(Run, Vec<Entry>)> {
     let (table, topic) = (&*attached.table, attached.number);
     let runs = attached.runs.get(range).unwrap_or_default();
-    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Err(damaged()) };
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+        return Err(damaged());
+    };
     let count = u32::try_from(last.end() - first.start).map_err(|_| damaged())?;
     let mut merged = Merged::default();
     for run in runs {
@@ -93,7 +113,9 @@ fn merge(attached: &Attached, range: Range<usize>) -> Result<(Run, Vec<Entry>)> 
     merged.terms.sort_unstable();
     let mut uncommon = Vec::new();
     for same in merged.terms.chunk_by(|a, b| a.0 == b.0) {
-        let Some((term, _, _)) = same.first() else { continue };
+        let Some((term, _, _)) = same.first() else {
+            continue;
+        };
         let mut offsets = Vec::new();
         for (_, base, bytes) in same {
             list::decode(bytes, |offset| offsets.push(base + offset)).ok_or_else(damaged)?;
@@ -117,10 +139,14 @@ fn merge(attached: &Attached, range: Range<usize>) -> Result<(Run, Vec<Entry>)> 
         journaled: last.journaled,
         fingerprint: last.fingerprint,
     };
-    let (run, mut entries) = assembly.finish(topic, run, &merged.timestamps, &merged.created);
+    let (run, mut entries) = assembly.finish(topic, &run, &merged.timestamps, &merged.created);
     entries.extend(merged.keys.into_iter().map(Entry::remove));
     // Where a key is both written and removed, it is written.
-    entries.sort_by(|a, b| a.key.cmp(&b.key).then(b.value.is_some().cmp(&a.value.is_some())));
+    entries.sort_by(|a, b| {
+        a.key
+            .cmp(&b.key)
+            .then(b.value.is_some().cmp(&a.value.is_some()))
+    });
     entries.dedup_by(|later, earlier| later.key == earlier.key);
     Ok((run, entries))
 }
@@ -149,7 +175,7 @@ impl Merged {
             (Key::Created(topic, run.start), &mut self.created),
         ];
         for (key, into) in zones {
-            let bytes = table.get(Space::Runs, &key.bytes())?.ok_or_else(damaged)?;
+            let bytes = key.get(table)?.ok_or_else(damaged)?;
             into.append(base, run.count, &Zones::decode(&bytes).ok_or_else(damaged)?);
         }
         let (from, until) = key::run_range(topic, run.start, run.end());
@@ -160,14 +186,21 @@ impl Merged {
                 Part::Rare(bucket) => {
                     let bits = run.rare_bits.unwrap_or_default();
                     let read = rare::decode(bucket, bits, value, |entry| {
-                        self.rare.push(Rare { offset: base + entry.offset, ..entry });
+                        self.rare.push(Rare {
+                            offset: base + entry.offset,
+                            ..entry
+                        });
                     });
                     is_sound &= read.is_some();
                 }
                 Part::Other => {}
             }
             self.keys.push(key.to_vec());
-            if is_sound { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if is_sound {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         })?;
         if is_sound { Ok(()) } else { Err(damaged()) }
     }

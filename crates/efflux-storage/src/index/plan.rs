@@ -32,8 +32,16 @@ pub(super) enum Plan {
     And(Vec<Self>),
     Or(Vec<Self>),
     /// The offsets of all the lists, and these, which ascend; or all but the lists' offsets.
-    Lists { lists: Vec<Value>, more: Vec<u32>, negated: bool },
-    Times { zones: Zones, from: Option<i64>, until: Option<i64> },
+    Lists {
+        lists: Vec<Value>,
+        more: Vec<u32>,
+        negated: bool,
+    },
+    Times {
+        zones: Zones,
+        from: Option<i64>,
+        until: Option<i64>,
+    },
     /// From the first offset to the last.
     Range(u32, u32),
 }
@@ -63,7 +71,11 @@ impl Plan {
                 }
                 // The narrowest first: where it has nothing, the others are not even read.
                 plans.sort_by_key(Self::bytes);
-                if plans.is_empty() { Self::All } else { Self::And(plans) }
+                if plans.is_empty() {
+                    Self::All
+                } else {
+                    Self::And(plans)
+                }
             }
             Expr::Or(parts) => {
                 let mut plans = Vec::new();
@@ -74,7 +86,11 @@ impl Plan {
                         plan => plans.push(plan),
                     }
                 }
-                if plans.is_empty() { Self::Never } else { Self::Or(plans) }
+                if plans.is_empty() {
+                    Self::Never
+                } else {
+                    Self::Or(plans)
+                }
             }
             Expr::Leaf(leaf) => Self::leaf(leaf, place)?,
         })
@@ -82,7 +98,11 @@ impl Plan {
 
     fn leaf(leaf: &Leaf, place: Place<'_>) -> Result<Self> {
         match leaf {
-            Leaf::Is { field, value, negated } => match term_field(field) {
+            Leaf::Is {
+                field,
+                value,
+                negated,
+            } => match term_field(field) {
                 Some(field) => place.lists(&term::of_value(field, value), *negated),
                 None if *negated => Ok(Self::All),
                 None => place.id(value),
@@ -91,7 +111,11 @@ impl Plan {
                 Some(field) => place.lists(&term::of_field(Kind::Present, field), *negated),
                 None => Ok(Self::All),
             },
-            Leaf::StartsWith { field, prefix, negated } => match term_field(field) {
+            Leaf::StartsWith {
+                field,
+                prefix,
+                negated,
+            } => match term_field(field) {
                 Some(field) => place.prefix(field, prefix, *negated),
                 None => Ok(Self::All),
             },
@@ -138,12 +162,20 @@ impl Plan {
                 }
                 set
             }
-            Self::Lists { lists, more, negated } => {
+            Self::Lists {
+                lists,
+                more,
+                negated,
+            } => {
                 let mut set = Set::NONE;
                 for list in lists {
                     set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
                 }
-                if *negated { set.not() } else { set.or(of_chunk(more, chunk)) }
+                if *negated {
+                    set.not()
+                } else {
+                    set.or(of_chunk(more, chunk))
+                }
             }
             Self::Times { zones, from, until } => zones.chunk(chunk, *from, *until),
             Self::Range(first, last) => range_of_chunk(*first, *last, chunk),
@@ -154,8 +186,15 @@ impl Plan {
 /// The offsets that lie in a chunk.
 fn of_chunk(offsets: &[u32], chunk: u32) -> Set {
     let from = offsets.partition_point(|offset| offset / CHUNK < chunk);
-    let in_chunk = offsets.iter().skip(from).take_while(|offset| *offset / CHUNK == chunk);
-    Set::Array(in_chunk.filter_map(|offset| u16::try_from(offset % CHUNK).ok()).collect())
+    let in_chunk = offsets
+        .iter()
+        .skip(from)
+        .take_while(|offset| *offset / CHUNK == chunk);
+    Set::Array(
+        in_chunk
+            .filter_map(|offset| u16::try_from(offset % CHUNK).ok())
+            .collect(),
+    )
 }
 
 fn range_of_chunk(first: u32, last: u32, chunk: u32) -> Set {
@@ -187,19 +226,27 @@ fn term_field(field: &Term) -> Option<Field<'_>> {
 
 impl Place<'_> {
     fn lists(self, term: &[u8], negated: bool) -> Result<Plan> {
-        let key = Key::Term(self.topic, self.run.start, term).bytes();
-        let lists: Vec<_> = self.table.get(Space::Runs, &key)?.into_iter().collect();
-        let more = if negated { Vec::new() } else { self.rare(term)? };
+        let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
+        let lists: Vec<_> = list.into_iter().collect();
+        let more = if negated {
+            Vec::new()
+        } else {
+            self.rare(term)?
+        };
         Ok(plan_of(lists, more, negated))
     }
 
     /// The offsets of particles that have this term as a rare one, or another of the same hash.
     fn rare(self, term: &[u8]) -> Result<Vec<u32>> {
-        let Some(bits) = self.run.rare_bits else { return Ok(Vec::new()) };
+        let Some(bits) = self.run.rare_bits else {
+            return Ok(Vec::new());
+        };
         let hash = rare::hash(term);
         let bucket = rare::bucket(hash, bits);
-        let key = Key::Rare(self.topic, self.run.start, bucket).bytes();
-        let Some(bytes) = self.table.get(Space::Runs, &key)? else { return Ok(Vec::new()) };
+        let key = Key::Rare(self.topic, self.run.start, bucket);
+        let Some(bytes) = key.get(self.table)? else {
+            return Ok(Vec::new());
+        };
         let mut offsets = Vec::new();
         rare::decode(bucket, bits, &bytes, |entry| {
             if entry.hash == hash {
@@ -238,8 +285,7 @@ impl Place<'_> {
             return Ok(plan_of(lists, Vec::new(), true));
         }
         let uncommon = term::of_field(Kind::Uncommon, field);
-        let key = Key::Term(self.topic, self.run.start, &uncommon).bytes();
-        lists.extend(self.table.get(Space::Runs, &key)?);
+        lists.extend(Key::Term(self.topic, self.run.start, &uncommon).get(self.table)?);
         let more = self.rare(&uncommon)?;
         Ok(plan_of(lists, more, false))
     }
@@ -253,11 +299,12 @@ impl Place<'_> {
         if !span.meets(from, until) {
             return Ok(Plan::Never);
         }
-        if from.is_none_or(|from| from <= span.first) && until.is_none_or(|until| span.last <= until)
+        if from.is_none_or(|from| from <= span.first)
+            && until.is_none_or(|until| span.last <= until)
         {
             return Ok(Plan::All);
         }
-        let bytes = self.table.get(Space::Runs, &key.bytes())?.ok_or_else(damaged)?;
+        let bytes = key.get(self.table)?.ok_or_else(damaged)?;
         let zones = Zones::decode(&bytes).ok_or_else(damaged)?;
         Ok(Plan::Times { zones, from, until })
     }
@@ -275,9 +322,13 @@ impl Place<'_> {
     }
 
     fn id(self, text: &str) -> Result<Plan> {
-        let Ok(id) = text.parse::<Id>() else { return Ok(Plan::Never) };
-        let found = self.table.get(Space::Ids, &Key::Id(self.topic, &id).bytes())?;
-        let Some(found) = found else { return Ok(Plan::Never) };
+        let Ok(id) = text.parse::<Id>() else {
+            return Ok(Plan::Never);
+        };
+        let found = Key::Id(self.topic, &id).get(self.table)?;
+        let Some(found) = found else {
+            return Ok(Plan::Never);
+        };
         let sequence = read_point_value(&found).ok_or_else(damaged)?;
         Ok(self.range(sequence, sequence))
     }
@@ -287,6 +338,10 @@ fn plan_of(lists: Vec<Value>, more: Vec<u32>, negated: bool) -> Plan {
     match (lists.is_empty() && more.is_empty(), negated) {
         (true, true) => Plan::All,
         (true, false) => Plan::Never,
-        _ => Plan::Lists { lists, more, negated },
+        _ => Plan::Lists {
+            lists,
+            more,
+            negated,
+        },
     }
 }

@@ -37,7 +37,10 @@ pub(super) fn bucket(hash: u32, bits: u32) -> u16 {
 }
 
 fn bucket_bits(entries: usize) -> u32 {
-    (entries / BUCKET_ENTRIES).checked_ilog2().unwrap_or(0).min(BUCKET_BITS_MAX)
+    (entries / BUCKET_ENTRIES)
+        .checked_ilog2()
+        .unwrap_or(0)
+        .min(BUCKET_BITS_MAX)
 }
 
 /// Sorts entries and puts them in buckets: how many bits the number of a bucket has, and each
@@ -74,7 +77,10 @@ pub(super) fn decode(
     let mut hash = u32::from(number).checked_shl(HASH_BITS.checked_sub(bits)?)?;
     while !bytes.is_empty() {
         hash = hash.checked_add(varint::take_u32(&mut bytes)?)?;
-        visit(Rare { hash, offset: varint::take_u32(&mut bytes)? });
+        visit(Rare {
+            hash,
+            offset: varint::take_u32(&mut bytes)?,
+        });
     }
     Some(())
 }
@@ -87,7 +93,10 @@ mod tests {
     fn entries_read_back_from_their_buckets() {
         for count in [0, 1, 300, 100_000] {
             let mut entries: Vec<_> = (0..count)
-                .map(|offset| Rare { hash: hash(format!("order-{offset}").as_bytes()), offset })
+                .map(|offset| Rare {
+                    hash: hash(format!("order-{offset}").as_bytes()),
+                    offset,
+                })
                 .collect();
             let (bits, buckets) = encode(entries.clone());
             let mut read = Vec::new();
@@ -106,7 +115,10 @@ mod tests {
     #[test]
     fn an_entry_takes_less_than_five_bytes() {
         let entries = (0..65_536)
-            .map(|offset| Rare { hash: hash(format!("order-{offset}").as_bytes()), offset })
+            .map(|offset| Rare {
+                hash: hash(format!("order-{offset}").as_bytes()),
+                offset,
+            })
             .collect();
         let bytes: usize = encode(entries).1.iter().map(|(_, bytes)| bytes.len()).sum();
         assert!(bytes < 5 * 65_536, "{bytes}");

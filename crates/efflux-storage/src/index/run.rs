@@ -53,7 +53,10 @@ impl Run {
         let mut bytes = Vec::new();
         varint::put(&mut bytes, u64::from(self.count));
         varint::put(&mut bytes, self.entries);
-        varint::put(&mut bytes, self.rare_bits.map_or(0, |bits| u64::from(bits) + 1));
+        varint::put(
+            &mut bytes,
+            self.rare_bits.map_or(0, |bits| u64::from(bits) + 1),
+        );
         for span in [self.timestamps, self.created] {
             varint::put_signed(&mut bytes, span.first);
             varint::put_signed(&mut bytes, span.last);
@@ -69,7 +72,10 @@ impl Run {
         let entries = varint::take(from)?;
         let rare_bits = varint::take_u32(from)?.checked_sub(1);
         let mut span = || {
-            Some(Span { first: varint::take_signed(from)?, last: varint::take_signed(from)? })
+            Some(Span {
+                first: varint::take_signed(from)?,
+                last: varint::take_signed(from)?,
+            })
         };
         let (timestamps, created) = (span()?, span()?);
         let journaled = varint::take(from)?;
@@ -118,7 +124,10 @@ mod tests {
             count: 65_536,
             entries: 400_000,
             rare_bits: Some(0),
-            timestamps: Span { first: i64::MIN, last: i64::MAX },
+            timestamps: Span {
+                first: i64::MIN,
+                last: i64::MAX,
+            },
             created: Span::at(1_700_000_000_000_000_000),
             journaled: 0,
             fingerprint: Fingerprint::of(b"x"),
@@ -128,6 +137,9 @@ mod tests {
         bytes.pop();
         assert_eq!(Run::decode(7, &bytes), None);
         let (number, fingerprint) = (9, Fingerprint::of(b"y"));
-        assert_eq!(decode_head(&encode_head(number, &fingerprint)), Some((number, fingerprint)));
+        assert_eq!(
+            decode_head(&encode_head(number, &fingerprint)),
+            Some((number, fingerprint))
+        );
     }
 }

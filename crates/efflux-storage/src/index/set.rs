@@ -40,7 +40,10 @@ impl Set {
             Self::Array(places) => places.binary_search(&place).is_ok(),
             Self::Range(first, last) => (*first..=*last).contains(&place),
             Self::Bits(bits) => {
-                let word = bits.get(usize::from(place >> 6)).copied().unwrap_or_default();
+                let word = bits
+                    .get(usize::from(place >> 6))
+                    .copied()
+                    .unwrap_or_default();
                 word >> (place & 63) & 1 == 1
             }
         }
@@ -74,7 +77,9 @@ impl Set {
         match (self, other) {
             (none, some) | (some, none) if none.is_none() => some,
             (all, _) | (_, all) if all.is_all() => all,
-            (Self::Array(mut some), Self::Array(others)) if some.len() + others.len() <= ARRAY_MAX => {
+            (Self::Array(mut some), Self::Array(others))
+                if some.len() + others.len() <= ARRAY_MAX =>
+            {
                 some.extend(others);
                 some.sort_unstable();
                 some.dedup();
@@ -189,10 +194,14 @@ mod tests {
         let places = proptest::collection::btree_set(any::<u16>(), 0..200);
         let range = (any::<u16>(), any::<u16>());
         prop_oneof![
-            places.clone().prop_map(|places| Set::Array(places.into_iter().collect())),
+            places
+                .clone()
+                .prop_map(|places| Set::Array(places.into_iter().collect())),
             places.prop_map(|places| {
                 let mut bits = Set::no_bits();
-                places.into_iter().for_each(|place| super::set(&mut bits, place));
+                places
+                    .into_iter()
+                    .for_each(|place| super::set(&mut bits, place));
                 Set::Bits(bits)
             }),
             range.prop_map(|(a, b)| Set::Range(a.min(b), a.max(b))),

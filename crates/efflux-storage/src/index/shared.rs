@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) forgotten: Mutex<Vec<TopicName>>,
     pub(super) sweep: Notify,
     thread: Mutex<Thread>,
-    pub(super) stop: watch::Sender<Stop>,
+    stop: watch::Sender<Stop>,
     following: watch::Sender<usize>,
 }
 
@@ -52,7 +52,10 @@ enum TableState {
 
 enum Thread {
     None,
-    Running { handle: Handle, join: JoinHandle<()> },
+    Running {
+        handle: Handle,
+        join: JoinHandle<()>,
+    },
     Ended,
 }
 
@@ -95,6 +98,20 @@ impl Shared {
         };
         *state = TableState::Open(Arc::clone(&table));
         Ok((table, self.epoch()))
+    }
+
+    /// Whether and how the thread is to end.
+    pub(super) fn stopping(&self) -> Stop {
+        *self.stop.borrow()
+    }
+
+    /// Returns when the thread is to end.
+    pub(super) async fn stopped(&self) {
+        let _ = self
+            .stop
+            .subscribe()
+            .wait_for(|stop| *stop != Stop::No)
+            .await;
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -175,28 +192,32 @@ impl Shared {
             Thread::None => {}
         }
         let failed = |error| Error::io("starting the thread of the index", error);
-        let runtime = Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(failed)?;
         let handle = runtime.handle().clone();
         let shared = Arc::clone(self);
         let run = move || runtime.block_on(shared.run());
-        let join = thread::Builder::new().name("efflux-index".to_owned()).spawn(run);
-        *thread = Thread::Running { handle: handle.clone(), join: join.map_err(failed)? };
+        let join = thread::Builder::new()
+            .name("efflux-index".to_owned())
+            .spawn(run);
+        *thread = Thread::Running {
+            handle: handle.clone(),
+            join: join.map_err(failed)?,
+        };
         Ok(handle)
     }
 
     /// What the thread does: sweeps, while the followers run beside it, until all is to end.
     async fn run(self: Arc<Self>) {
-        let mut stop = self.stop.subscribe();
-        let stopped = async {
-            let _ = stop.wait_for(|stop| *stop != Stop::No).await;
-        };
         tokio::select! {
-            () = stopped => {}
+            () = self.stopped() => {}
             () = sweep::sweep(&self) => {}
         }
         let mut following = self.following.subscribe();
         let _ = following.wait_for(|count| *count == 0).await;
-        if *self.stop.borrow() == Stop::Finish {
+        if self.stopping() == Stop::Finish {
             sweep::finish(&self);
         }
     }
@@ -239,12 +260,15 @@ struct Counted {
 impl Counted {
     fn new(count: &watch::Sender<usize>) -> Self {
         count.send_modify(|count| *count += 1);
-        Self { count: count.clone() }
+        Self {
+            count: count.clone(),
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count.send_modify(|count| *count = count.saturating_sub(1));
+        self.count
+            .send_modify(|count| *count = count.saturating_sub(1));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use super::TopicNumber;
 use super::attach::known;
 use super::key::{self, Key};
 use super::shared::Shared;
 use super::topic::State;
-use super::TopicNumber;
 use crate::error::Result;
 use crate::table::{Changes, Entry, Space, Table};
 
@@ -41,7 +41,9 @@ pub(super) fn finish(shared: &Shared) {
     if !is_needed && !shared.is_open() {
         return;
     }
-    let Ok((table, _)) = shared.table() else { return };
+    let Ok((table, _)) = shared.table() else {
+        return;
+    };
     let _ = mark_forgotten(shared, &*table).and_then(|()| table.persist());
 }
 
@@ -49,20 +51,28 @@ pub(super) fn finish(shared: &Shared) {
 fn mark_forgotten(shared: &Shared, table: &dyn Table) -> Result<()> {
     let names = std::mem::take(&mut *shared.forgotten.lock());
     for name in names {
-        let Some((number, _)) = known(table, name.as_str())? else { continue };
+        let Some((number, _)) = known(table, name.as_str())? else {
+            continue;
+        };
         // A topic of the same name was made since: when it is attached, its number is its own, and
         // when it is not yet, it will find the one that stands there to be another's.
-        if shared.follower_of(&name).is_some_and(|topic| match &*topic.state.read() {
-            State::Attached(attached) => attached.number == number,
-            _ => true,
-        }) {
+        if shared
+            .follower_of(&name)
+            .is_some_and(|topic| match &*topic.state.read() {
+                State::Attached(attached) => attached.number == number,
+                _ => true,
+            })
+        {
             continue;
         }
         let runs = vec![
             Entry::remove(Key::Topic(name.as_str()).bytes()),
             Entry::put(Key::Gone(number).bytes(), Vec::new()),
         ];
-        table.write(Changes { runs, ..Changes::default() })?;
+        table.write(Changes {
+            runs,
+            ..Changes::default()
+        })?;
     }
     Ok(())
 }
@@ -93,7 +103,11 @@ fn some_keys(table: &dyn Table, number: TopicNumber, space: Space) -> Result<Vec
     let mut keys = Vec::new();
     table.scan(space, &from, &until, &mut |key, _| {
         keys.push(key.to_vec());
-        if keys.len() < KEYS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if keys.len() < KEYS_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     })?;
     Ok(keys)
 }

@@ -97,7 +97,9 @@ pub(super) fn of_value(field: Field<'_>, value: &str) -> Vec<u8> {
 /// The kind of a term, and the bytes of its field.
 pub(super) fn read(term: &[u8]) -> Option<(Kind, &[u8])> {
     let (kind, rest) = term.split_first()?;
-    let kind = [Kind::Present, Kind::Is, Kind::Uncommon].into_iter().find(|k| k.byte() == *kind)?;
+    let kind = [Kind::Present, Kind::Is, Kind::Uncommon]
+        .into_iter()
+        .find(|k| k.byte() == *kind)?;
     let bytes = match rest.first()? {
         &PROPERTY => 2 + usize::from(*rest.get(1)?),
         _ => 1,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use efflux_particle::{Id, Sequence};
 use parking_lot::{Mutex, RwLock};
@@ -16,7 +16,7 @@ use super::{TopicNumber, damaged, unavailable};
 use crate::error::{Error, Result};
 use crate::log::TopicLog;
 use crate::query::Query;
-use crate::table::{Space, Table, read_point_value};
+use crate::table::{Table, read_point_value};
 
 /// The index of one topic.
 ///
@@ -31,6 +31,8 @@ pub(crate) struct TopicIndex {
     pub(super) wanted: Mutex<Wanted>,
     pub(super) woken: Notify,
     pub(super) progress: watch::Sender<Progress>,
+    /// The sequence after the last one that look-ups ever answered for.
+    pub(super) answered: AtomicU64,
     /// Nothing is written any more: the topic was forgotten or is followed by another.
     pub(super) retired: AtomicBool,
 }
@@ -94,6 +96,7 @@ impl TopicIndex {
             wanted: Mutex::default(),
             woken: Notify::new(),
             progress: watch::Sender::default(),
+            answered: AtomicU64::new(0),
             retired: AtomicBool::new(false),
         }
     }
@@ -105,12 +108,6 @@ impl TopicIndex {
             State::Attached(attached) => attached.runs.last().map(|run| run.head().sequence),
             State::Dormant | State::Detached => None,
         }
-    }
-
-    /// Changes whenever what was answered for may have become less. Who makes several look-ups that
-    /// belong together compares it before and after.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.shared.epoch()
     }
 
     /// Makes look-ups answer for everything through this sequence, which must not be past the head.
@@ -138,7 +135,10 @@ impl TopicIndex {
             return Err(self.closed());
         }
         let reason = done.failure.as_deref().unwrap_or("following failed");
-        Err(unavailable(&format!("the index of topic {}: {reason}", self.log.name())))
+        Err(unavailable(&format!(
+            "the index of topic {}: {reason}",
+            self.log.name()
+        )))
     }
 
     /// Lets the table be opened, so that later look-ups find it.
@@ -152,11 +152,10 @@ impl TopicIndex {
     /// # Errors
     /// `Unavailable` when the index was found broken. It is then built anew; wait for it.
     pub(crate) fn id(&self, id: &Id) -> Result<Vec<Sequence>> {
-        let found = self.look_up(|attached| {
-            let key = Key::Id(attached.number, id).bytes();
-            read_sequence(attached, Space::Ids, &key)
-        })?;
-        Ok(found.into_iter().collect())
+        Ok(self
+            .point(|number| Key::Id(number, id))?
+            .into_iter()
+            .collect())
     }
 
     /// The last particle of a group within [`TopicIndex::through`].
@@ -164,10 +163,7 @@ impl TopicIndex {
     /// # Errors
     /// As for [`TopicIndex::id`].
     pub(crate) fn group_last(&self, group: &str) -> Result<Option<Sequence>> {
-        self.look_up(|attached| {
-            let key = Key::Group(attached.number, group).bytes();
-            read_sequence(attached, Space::Groups, &key)
-        })
+        self.point(|number| Key::Group(number, group))
     }
 
     /// Walks through the places that may match a query, within what is indexed by then.
@@ -203,6 +199,23 @@ impl TopicIndex {
         answered.inspect_err(|_| self.shared.broken(epoch))
     }
 
+    /// Looks up one point. While the index is built anew and has not come as far as it once was,
+    /// this fails: whoever asked how far it answers just before may still rely on that.
+    fn point<'a>(&self, key: impl FnOnce(TopicNumber) -> Key<'a>) -> Result<Option<Sequence>> {
+        let answered = self.answered.load(Ordering::Acquire);
+        let (is_behind, found) = self.look_up(|attached| {
+            let Some(value) = key(attached.number).get(&*attached.table)? else {
+                return Ok((attached.end() < answered, None));
+            };
+            let sequence = Sequence::new(read_point_value(&value).ok_or_else(damaged)?);
+            Ok((attached.end() < answered, Some(sequence)))
+        })?;
+        if is_behind {
+            return Err(unavailable("the index is being built anew"));
+        }
+        Ok(found)
+    }
+
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
     }
@@ -216,11 +229,6 @@ impl TopicIndex {
     fn closed(&self) -> Error {
         Error::closed(format!("the index of topic {} is closed", self.log.name()))
     }
-}
-
-fn read_sequence(attached: &Attached, space: Space, key: &[u8]) -> Result<Option<Sequence>> {
-    let Some(value) = attached.table.get(space, key)? else { return Ok(None) };
-    Ok(Some(Sequence::new(read_point_value(&value).ok_or_else(damaged)?)))
 }
 
 impl fmt::Debug for TopicIndex {

@@ -11,7 +11,10 @@ pub(super) fn put(into: &mut Vec<u8>, mut number: u64) {
 
 /// Adds a number that may be negative: small ones of both signs take few bytes.
 pub(super) fn put_signed(into: &mut Vec<u8>, number: i64) {
-    put(into, (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned());
+    put(
+        into,
+        (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned(),
+    );
 }
 
 /// Takes a number from the front; none when there is no whole one.

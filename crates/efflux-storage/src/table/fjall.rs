@@ -19,7 +19,9 @@ use ::fjall::config::{
 };
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Changes, Entry, Held, POINT_KEY_BYTES, Point, Space, Table, Value, Visit, point_value};
+use super::{
+    Changes, Entry, Held, POINT_KEY_BYTES, Point, Space, Table, Value, Visit, point_value,
+};
 use crate::error::{Error, Result};
 
 /// A stored value.
@@ -103,7 +105,12 @@ impl DiskTable {
             let ids = database.keyspace("ids", point_options)?;
             let groups = database.keyspace("groups", point_options)?;
             let runs = database.keyspace("runs", run_options)?;
-            Ok(Self { ids, groups, runs, database })
+            Ok(Self {
+                ids,
+                groups,
+                runs,
+                database,
+            })
         })
     }
 
@@ -121,7 +128,7 @@ impl DiskTable {
             let (bytes, count) = point_value(point.value);
             batch.insert(&self.ids, point.key, bytes.get(..count).unwrap_or_default());
         }
-        for entry in changes.ids_mark {
+        if let Some(entry) = changes.ids_mark {
             put(&mut batch, &self.ids, entry);
         }
         for entry in changes.groups {
@@ -164,7 +171,10 @@ fn put(batch: &mut ::fjall::OwnedWriteBatch, space: &Keyspace, entry: Entry) {
 impl Table for DiskTable {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Value>> {
         guarded("reading the index", || {
-            Ok(self.space(space).get(key)?.map(|value| Value(Held::Disk(value))))
+            Ok(self
+                .space(space)
+                .get(key)?
+                .map(|value| Value(Held::Disk(value))))
         })
     }
 
@@ -205,7 +215,9 @@ impl Table for DiskTable {
     }
 
     fn persist(&self) -> Result<()> {
-        guarded("syncing the index", || self.database.persist(PersistMode::SyncData))
+        guarded("syncing the index", || {
+            self.database.persist(PersistMode::SyncData)
+        })
     }
 }
 

@@ -39,7 +39,9 @@ fn apply(map: &mut Map, entry: Entry) {
 impl Table for MemoryTable {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Value>> {
         let map = self.space(space).read();
-        Ok(map.get(key).map(|value| Value(Held::Memory(Arc::clone(value)))))
+        Ok(map
+            .get(key)
+            .map(|value| Value(Held::Memory(Arc::clone(value)))))
     }
 
     fn scan(&self, space: Space, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<()> {
@@ -62,7 +64,7 @@ impl Table for MemoryTable {
             let (bytes, count) = point_value(point.value);
             ids.insert(Box::new(point.key), bytes.into_iter().take(count).collect());
         }
-        for entry in changes.ids_mark {
+        if let Some(entry) = changes.ids_mark {
             apply(&mut ids, entry);
         }
         drop(ids);
