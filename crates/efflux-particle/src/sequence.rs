@@ -79,6 +79,8 @@ impl FromStr for Sequence {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        // A number has one spelling: a sign is refused as any other letter is.
+        let digits = if text.starts_with('+') { "+" } else { text };
+        digits.parse().map(Self)
     }
 }

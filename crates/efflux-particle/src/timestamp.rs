@@ -50,8 +50,9 @@ impl Timestamp {
     /// The moment `duration` later, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_add(nanos))
+        // In 128 bits: from a moment before 1970, a duration of 500 years still ends before the end.
+        let nanos = i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
+        Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
     }
 
     /// How long `earlier` is before this moment; zero when it is not before it.
@@ -107,6 +108,16 @@ mod tests {
             let moment = Timestamp::from_nanos(nanos);
             assert_eq!(moment.to_string().parse(), Ok(moment), "{nanos}");
         }
+    }
+
+    #[test]
+    fn adding_a_duration_stops_at_the_last_moment_and_not_before() {
+        let all = Timestamp::MAX.since(Timestamp::MIN);
+        assert_eq!(all, Duration::from_nanos(u64::MAX));
+        assert_eq!(Timestamp::MIN.plus(all), Timestamp::MAX);
+        assert_eq!(Timestamp::from_nanos(0).plus(all), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.plus(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
     }
 
     #[test]

@@ -244,28 +244,28 @@ impl FromStr for Query {
     type Err = QueryError;
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
-        if text.len() > QUERY_BYTES_MAX {
-            let kept = text.floor_char_boundary(QUERY_BYTES_MAX);
-            let (kept, _) = text.split_at_checked(kept).unwrap_or_default();
-            return Err(too_long(text.len(), "").in_text(kept));
+        let kept = text.floor_char_boundary(QUERY_BYTES_MAX);
+        if let Some((kept, dropped)) = text.split_at_checked(kept)
+            && !dropped.is_empty()
+        {
+            return Err(too_long(text.len(), "", kept));
         }
         let expr = parser::parse(text).map_err(|fault| fault.in_text(text))?;
         let query = Self { expr };
         // A text near the bound can be shorter than its canonical form, which others must read.
         let canonical_bytes = query.to_string().len();
         if canonical_bytes > QUERY_BYTES_MAX {
-            return Err(too_long(canonical_bytes, " in its canonical form").in_text(text));
+            return Err(too_long(canonical_bytes, " in its canonical form", text));
         }
         Ok(query)
     }
 }
 
-fn too_long(bytes: usize, form: &str) -> Fault {
-    Fault::new(
-        QUERY_BYTES_MAX,
-        format!(
-            "the query has {bytes} bytes{form}, at most {QUERY_BYTES_MAX} are allowed: \
-             split it in several"
-        ),
-    )
+/// The error at the end of `text`, which is what is kept of the query.
+fn too_long(bytes: usize, form: &str, text: &str) -> QueryError {
+    let message = format!(
+        "the query has {bytes} bytes{form}, at most {QUERY_BYTES_MAX} are allowed: \
+         split it in several"
+    );
+    Fault::new(text.len(), message).in_text(text)
 }

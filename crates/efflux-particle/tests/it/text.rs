@@ -55,6 +55,7 @@ fn heads_in_other_forms_are_refused() {
         "5".to_owned(),
         format!("5{hash}"),
         format!("-1:{hash}"),
+        format!("+1:{hash}"),
         format!("18446744073709551616:{hash}"),
         format!("5:{hash}0"),
         format!("5:{hash}:"),

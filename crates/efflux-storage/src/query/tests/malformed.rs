@@ -644,7 +644,12 @@ fn control_characters_of_a_query_never_reach_the_terminal() {
 
 #[test]
 fn what_is_past_a_bound_is_refused() {
-    let message = |text: &str| text.parse::<Query>().unwrap_err().message;
+    let message = |text: &str| {
+        let error = text.parse::<Query>().unwrap_err();
+        assert!(error.at <= error.text.len() && error.text.len() <= QUERY_BYTES_MAX);
+        assert_eq!(error.to_string().lines().count(), 3);
+        error.message
+    };
 
     let long = format!("type = {}", "é".repeat(QUERY_BYTES_MAX / 2));
     assert_eq!(
