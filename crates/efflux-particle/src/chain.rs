@@ -58,7 +58,16 @@ impl Chain {
     /// # Errors
     /// [`Broken`] with what was expected and what was found.
     pub fn check(&mut self, particle: &Particle) -> Result<Head, Broken> {
-        let head = self.head.check(particle)?;
+        particle.check_hashes()?;
+        self.check_link(particle)
+    }
+
+    /// As [`Chain::check`], for a particle whose own bytes were checked before.
+    ///
+    /// # Errors
+    /// [`Broken`] with what was expected and what was found.
+    pub fn check_link(&mut self, particle: &Particle) -> Result<Head, Broken> {
+        let head = self.head.check_link(particle)?;
         let remaining = particle.metadata().batch_remaining();
         if self.batch_remaining > 0 && remaining != self.batch_remaining - 1 {
             return Err(Broken::Batch {

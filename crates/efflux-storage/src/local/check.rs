@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use efflux_particle::{Head, Particle, Sequence};
+use efflux_particle::{Chain, Head, Particle, Sequence};
 
 use super::files::{
     CONSUMERS_FOLDER, HEAD_FILE, JOURNAL_SUFFIX, TopicFiles, list_segments, offsets_name,
@@ -26,7 +26,7 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     let mut check = Check {
         files,
         progress,
-        at: None,
+        chain: None,
         particles: 0,
         bytes: 0,
         notes: Vec::new(),
@@ -39,7 +39,7 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     }
     check.reached(&record)?;
     check.journals()?;
-    let head = check.at.ok_or_else(|| check.missing_root())?;
+    let head = check.at().ok_or_else(|| check.missing_root())?;
     let segments = firsts.len() as u64;
     let Check {
         particles,
@@ -60,7 +60,7 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
 struct Check<'a> {
     files: &'a Arc<TopicFiles>,
     progress: &'a Progress,
-    at: Option<Head>,
+    chain: Option<Chain>,
     particles: u64,
     bytes: u64,
     notes: Vec<String>,
@@ -96,13 +96,19 @@ impl Check<'_> {
         )
     }
 
+    /// The last particle that was checked.
+    fn at(&self) -> Option<Head> {
+        self.chain.map(Chain::head)
+    }
+
     fn next(&self) -> Sequence {
-        self.at.map_or(Sequence::ROOT, |head| head.sequence.next())
+        self.at()
+            .map_or(Sequence::ROOT, |head| head.sequence.next())
     }
 
     /// Whether everything that was acknowledged has been checked.
     fn is_past(&self, record: &HeadRecord) -> bool {
-        self.at
+        self.at()
             .is_some_and(|head| head.sequence >= record.head.sequence)
     }
 
@@ -169,9 +175,19 @@ impl Check<'_> {
                 Step::Particle {
                     particle, start, ..
                 } => {
-                    self.particle(&particle).map_err(|problem| {
-                        self.files.damage(&name, start, Some(self.next()), problem)
-                    })?;
+                    let was_past = self.is_past(record);
+                    match self.particle(&particle) {
+                        Ok(()) => {}
+                        Err(_) if was_past => return Ok(start),
+                        Err(problem) => {
+                            return Err(self.files.damage(
+                                &name,
+                                start,
+                                Some(self.next()),
+                                problem,
+                            ));
+                        }
+                    }
                     let frame = particle.frame();
                     offsets.push(
                         u32::try_from(frame.len()).unwrap_or(0),
@@ -183,11 +199,11 @@ impl Check<'_> {
     }
 
     fn particle(&mut self, particle: &Particle) -> Result<(), String> {
-        let checked = match self.at {
-            None => Head::check_root(&self.files.topic, particle),
-            Some(head) => head.check_link(particle),
+        let checked = match &mut self.chain {
+            Some(chain) => chain.check_link(particle).map(drop),
+            None => Chain::root(&self.files.topic, particle).map(|chain| self.chain = Some(chain)),
         };
-        self.at = Some(checked.map_err(|error| error.to_string())?);
+        checked.map_err(|error| error.to_string())?;
         self.particles += 1;
         self.bytes += particle.frame().len() as u64;
         if self.particles.is_multiple_of(TELL_EVERY) {
@@ -238,7 +254,7 @@ impl Check<'_> {
 
     /// Everything that was acknowledged must have been there.
     fn reached(&self, record: &HeadRecord) -> Result<()> {
-        let found = self.at.ok_or_else(|| self.missing_root())?;
+        let found = self.at().ok_or_else(|| self.missing_root())?;
         if found.sequence < record.head.sequence {
             let problem = format!("expected particles up to {}, found the end", record.head);
             let name = segment_name(record.end.segment);
