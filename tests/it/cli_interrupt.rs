@@ -44,7 +44,8 @@ fn a_second_interrupt_ends_at_once_and_a_terminate_ends_cleanly() {
     for name in ["INT", "TERM", "HUP"] {
         let mut child = place.start(&["append", "t", "--stdin"]);
         let mut acknowledged = crate::program::Lines::of(&mut child);
-        child.stdin.as_mut().unwrap().write_all(b"x\n").unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"x\n").unwrap();
         acknowledged.next();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");

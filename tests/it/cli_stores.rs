@@ -79,7 +79,7 @@ fn a_folder_with_other_files_is_no_store() {
     let file = place.file("plain", "x");
     place
         .run(&["--store", &file, "topic", "list"])
-        .fails(2, &["plain"]);
+        .fails(3, &["plain"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     topic: TopicName,
     /// The query; docs/query.md describes the language
     query: String,
-    /// The first sequence to look at
+    /// The first sequence to look at; 0 is the topic's root [default: 1]
     #[arg(long, value_name = "SEQUENCE")]
     from: Option<Sequence>,
     /// The last sequence to look at
@@ -78,9 +78,12 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
 }
 
 fn options(arguments: &Arguments) -> FindOptions {
-    let mut options = FindOptions::default();
-    if let Some(from) = arguments.from {
-        options = options.with_from(from);
+    // The root is no message; it is found when it is asked for with `--from 0`.
+    let mut options = FindOptions::default()
+        .with_from(arguments.from.unwrap_or(Sequence::FIRST))
+        .with_reverse(arguments.reverse);
+    if let Some(until) = arguments.until {
+        options = options.with_until(until);
     }
     if let Some(limit) = arguments.limit {
         options = options.with_limit(limit);
