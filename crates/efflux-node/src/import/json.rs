@@ -12,7 +12,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the records of a JSON document: the elements of an array, or each value of several.
 ///
-/// The array may lie within objects, at the path `records`; in GeoJSON that is `features`. White
+/// The array may lie within objects, at the path `records`; in `GeoJSON` that is `features`. White
 /// space between tokens is left out of a record's text, all else stays as it stands in the file.
 #[derive(Debug)]
 pub struct JsonReader<R> {
@@ -190,7 +190,7 @@ impl<R: BufRead> JsonReader<R> {
     }
 }
 
-/// Whether the document's beginning says that it is a GeoJSON collection.
+/// Whether the document's beginning says that it is a `GeoJSON` collection.
 fn is_geojson(beginning: &[u8]) -> bool {
     let beginning = beginning.get(..SNIFF_BYTES).unwrap_or(beginning);
     let name = b"\"FeatureCollection\"";

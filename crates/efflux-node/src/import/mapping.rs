@@ -324,7 +324,7 @@ fn json_of(columns: &[String], values: &[String]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// What serde_json says without the place, which is known better here.
+/// What `serde_json` says without the place, which is known better here.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {

@@ -76,7 +76,7 @@ impl Source {
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         let metadata = std::fs::metadata(self.path()?).ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// Opens it, decompressing gzip.

@@ -29,8 +29,8 @@ Examples:
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The store: file:PATH, a path, or mem:
     #[arg(
+        help = "The store: file:PATH, a path, or mem:",
         long,
         global = true,
         env = "EFFLUX_STORE",

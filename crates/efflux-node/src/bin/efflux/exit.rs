@@ -68,7 +68,10 @@ impl From<Exit> for ExitCode {
 
 /// What went wrong: what happened, where, and what to try next.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     exit: Exit,
     what: String,
     details: Vec<String>,
@@ -96,14 +99,14 @@ struct PrintedError<'a> {
 impl Failure {
     /// A failure that ends the program this way.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             exit,
             what: what.into(),
             details: Vec::new(),
             try_next: None,
             is_quiet: false,
             damage: None,
-        }
+        }))
     }
 
     /// The request itself is wrong.
@@ -122,58 +125,58 @@ impl Failure {
 
     /// Adds a line about the place or the circumstances.
     pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.details.push(detail.into());
+        self.0.details.push(detail.into());
         self
     }
 
     /// Says what to try next.
     pub(crate) fn with_try(mut self, try_next: impl Into<String>) -> Self {
-        self.try_next = Some(try_next.into());
+        self.0.try_next = Some(try_next.into());
         self
     }
 
     /// Ends the program in another way.
-    pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
         self
     }
 
-    pub(crate) const fn exit(&self) -> Exit {
-        self.exit
+    pub(crate) fn exit(&self) -> Exit {
+        self.0.exit
     }
 
     /// The damaged place, when stored bytes are damaged.
-    pub(crate) const fn damage(&self) -> Option<&Damage> {
-        self.damage.as_ref()
+    pub(crate) fn damage(&self) -> Option<&Damage> {
+        self.0.damage.as_ref()
     }
 
     pub(crate) fn what(&self) -> &str {
-        &self.what
+        &self.0.what
     }
 
     /// Prints it on standard error: as one JSON object where the output is JSON, else as text.
     pub(crate) fn print(&self, output: OutputFormat) {
-        if self.is_quiet {
+        if self.0.is_quiet {
             return;
         }
         if output == OutputFormat::Json {
             let printed = Printed {
                 error: PrintedError {
-                    kind: self.exit.name(),
-                    code: self.exit.code(),
-                    message: &self.what,
-                    details: &self.details,
-                    r#try: self.try_next.as_deref(),
+                    kind: self.0.exit.name(),
+                    code: self.0.exit.code(),
+                    message: &self.0.what,
+                    details: &self.0.details,
+                    r#try: self.0.try_next.as_deref(),
                 },
             };
             eprintln!("{}", serde_json::to_string(&printed).unwrap_or_default());
             return;
         }
-        let mut text = format!("error: {}", self.what);
-        for detail in &self.details {
+        let mut text = format!("error: {}", self.0.what);
+        for detail in &self.0.details {
             text.push_str(&format!("\n  {detail}"));
         }
-        if let Some(try_next) = &self.try_next {
+        if let Some(try_next) = &self.0.try_next {
             text.push_str(&format!("\n  try: {try_next}"));
         }
         eprintln!("{text}");
@@ -190,10 +193,9 @@ impl From<io::Error> for Failure {
         } else {
             Exit::Failure
         };
-        Self {
-            is_quiet,
-            ..Self::new(exit, format!("cannot write to standard output: {error}"))
-        }
+        let mut failure = Self::new(exit, format!("cannot write to standard output: {error}"));
+        failure.0.is_quiet = is_quiet;
+        failure
     }
 }
 
@@ -210,16 +212,13 @@ impl From<Error> for Failure {
             ErrorKind::Corrupt => Exit::Integrity,
             _ => Exit::Failure,
         };
-        let failure = Self::new(exit, error.to_string());
-        let failure = match error.may_have_applied() {
-            true => failure.with_detail(
+        let mut failure = Self::new(exit, error.to_string());
+        if error.may_have_applied() {
+            failure = failure.with_detail(
                 "it may have been appended all the same; appending it again with its id is safe",
-            ),
-            false => failure,
-        };
-        Self {
-            damage: error.damage().cloned(),
-            ..failure
+            );
         }
+        failure.0.damage = error.damage().cloned();
+        failure
     }
 }

@@ -9,7 +9,7 @@ mod summary;
 use std::path::PathBuf;
 
 use clap::Args;
-use efflux_node::import::{FieldPath, Format, PropertyRule, Source, TimeFormat};
+use efflux_node::import::{FieldPath, Format, PropertyRule, TimeFormat};
 use efflux_node::particle::TopicName;
 use efflux_node::storage::{ErrorKind, Store, Topic, TopicOptions};
 
@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
     /// The files' format: ndjson, json, csv, lines or frames [default: told by name and content]
     #[arg(long)]
     format: Option<Format>,
-    /// Where in a JSON document the array of records is, as `features` [default: the document
-    /// itself; `features` for GeoJSON]
+    /// Where in a JSON document the array of records is, as a.b [default: the document itself;
+    /// features for a feature collection]
     #[arg(long, value_name = "PATH")]
     records: Option<FieldPath>,
     /// What stands between the values of a CSV row; \t is a tab [default: a comma, a tab for .tsv]
@@ -131,9 +131,4 @@ async fn open(context: &Context, name: &TopicName) -> Result<(Store, Topic), Fai
         }
         opened => Ok((store, opened?)),
     }
-}
-
-/// What a file is called in messages.
-fn label(source: &Source) -> String {
-    source.label()
 }

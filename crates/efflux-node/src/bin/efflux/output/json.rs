@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use efflux_node::particle::Particle;
+use efflux_node::particle::{ContentEncoding, Particle};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -54,9 +54,7 @@ pub(super) fn line(out: &mut impl Write, particle: &Particle, shown: Shown<'_>) 
         timestamp: metadata.timestamp().to_string(),
         data_type: metadata.data_type(),
         content_type: metadata.content_type(),
-        content_encoding: metadata
-            .content_encoding()
-            .map(|encoding| encoding.as_str()),
+        content_encoding: metadata.content_encoding().map(ContentEncoding::as_str),
         message_group: metadata.message_group(),
         properties: metadata.properties().collect(),
         fingerprint: particle.fingerprint().to_string(),

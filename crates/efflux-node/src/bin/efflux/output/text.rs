@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal, Stdout, Write};
 
 use anstyle::{AnsiColor, Reset, Style as Colour};
-use efflux_node::particle::{Particle, Timestamp};
+use efflux_node::particle::{ContentEncoding, Particle, Timestamp};
 use jiff::Unit;
 
 use super::{Shown, content};
@@ -114,9 +114,7 @@ pub(super) fn whole(
         ("content_type", metadata.content_type()),
         (
             "content_encoding",
-            metadata
-                .content_encoding()
-                .map(|encoding| encoding.as_str()),
+            metadata.content_encoding().map(ContentEncoding::as_str),
         ),
         ("message_group", metadata.message_group()),
     ] {

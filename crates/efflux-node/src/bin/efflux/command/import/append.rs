@@ -44,10 +44,10 @@ impl<'a> Importer<'a> {
 
     /// Imports one file. What was appended before an error stays.
     pub(super) async fn import(&mut self, plan: Plan) -> Outcome {
-        let label = super::label(&plan.source);
+        let label = plan.source.label();
         self.summary.begin_file(&label);
         let (read, bytes) = (BytesRead::default(), plan.source.bytes());
-        let mut feed = reading::start(plan, read.clone())?;
+        let mut feed = reading::start(plan, &read)?;
         let line = ProgressLine::over(bytes);
         loop {
             let items = tokio::select! {

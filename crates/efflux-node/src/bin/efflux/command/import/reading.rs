@@ -24,8 +24,8 @@ pub(super) enum Item {
 }
 
 /// Starts to read the file that a plan names.
-pub(super) fn start(mut plan: Plan, read: BytesRead) -> Result<Feed<Item>, Failure> {
-    let (format, records) = plan.open(&read)?;
+pub(super) fn start(mut plan: Plan, read: &BytesRead) -> Result<Feed<Item>, Failure> {
+    let (format, records) = plan.open(read)?;
     let label = plan.source.label();
     Feed::start(move |feeder| {
         if let Err(error) = feed(&feeder, &mut plan, format, records) {

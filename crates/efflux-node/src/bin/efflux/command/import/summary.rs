@@ -106,7 +106,9 @@ impl Summary {
         }
         match outcome {
             Ok(Exit::Interrupted) => {
-                eprintln!("interrupted: the same command goes on from here, and adds nothing twice")
+                eprintln!(
+                    "interrupted: the same command goes on from here, and adds nothing twice"
+                );
             }
             Err(_) => eprintln!("the same command goes on from here, and adds nothing twice"),
             Ok(_) if self.imported == 0 && self.already_there > 0 => eprintln!(
