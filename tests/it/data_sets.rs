@@ -180,12 +180,9 @@ fn earthquakes() {
             of(quake, "time").as_i64().unwrap() >= 1_517_788_800_000 && of(quake, "net") != "ak"
         },
     );
-    check(
-        &place,
-        records,
-        "type != earthquake",
-        |quake| of(quake, "type") != "earthquake",
-    );
+    check(&place, records, "type != earthquake", |quake| {
+        of(quake, "type") != "earthquake"
+    });
     check(&place, records, "properties.tsunami = 1", |quake| {
         of(quake, "tsunami") == 1
     });
@@ -231,12 +228,9 @@ fn movies() {
         "properties.genre = Drama and timestamp >= 1998-01-01 and timestamp < 1999-01-01",
         |movie| year(movie) == 1998 && movie["Major Genre"] == "Drama",
     );
-    check(
-        &place,
-        records,
-        "properties.genre not exists",
-        |movie| movie["Major Genre"].is_null(),
-    );
+    check(&place, records, "properties.genre not exists", |movie| {
+        movie["Major Genre"].is_null()
+    });
     // Some titles are numbers; metadata has them as JSON prints them.
     check(
         &place,
