@@ -1,6 +1,8 @@
 //! What a store needs of a file system: the seam at which tests put a disk that fails.
 
 mod real;
+#[cfg(feature = "conformance")]
+pub mod sim;
 
 use std::fmt;
 use std::io;
@@ -86,7 +88,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
 /// An open file.
 pub trait DiskFile: Send + Sync + fmt::Debug {
-    /// Reads into `buffer` from `offset` on; fewer bytes than asked for mean the file's end.
+    /// Reads into `buffer` from `offset` on; fewer bytes than asked for are possible, none mean the
+    /// file's end.
     ///
     /// # Errors
     /// Those of the file system.

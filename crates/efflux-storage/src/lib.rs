@@ -30,6 +30,9 @@ mod store;
 mod topic;
 mod typed;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
 pub use efflux_particle::{self as particle};
