@@ -9,6 +9,7 @@ mod process;
 mod project;
 mod setup;
 mod tidy;
+mod vectors;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ const COMMANDS: &[Entry] = &[
     entry("ci", ci::HELP, ci::main),
     entry("layers", layers::HELP, layers::main),
     entry("tidy", tidy::HELP, tidy::main),
+    entry("vectors", vectors::HELP, vectors::main),
     entry("fuzz", fuzz::HELP, fuzz::main),
 ];
 

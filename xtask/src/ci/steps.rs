@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::summary::Tests;
 use super::{Outcome, Step};
 use crate::project::Project;
-use crate::{Result, fuzz, layers, process, setup, tidy};
+use crate::{Result, fuzz, layers, process, setup, tidy, vectors};
 
 pub(super) const STEPS: &[Step] = &[
     step("setup", setup_step),
@@ -23,6 +23,7 @@ pub(super) const STEPS: &[Step] = &[
     step("test", test),
     step("doctest", doctest),
     step("examples", examples),
+    step("vectors", vectors_step),
     step("doc", doc),
     step("deny", deny),
     step("advisories", advisories),
@@ -126,6 +127,15 @@ fn example_programs(messages: &str) -> Vec<PathBuf> {
         .filter(|message| message.pointer("/target/kind/0") == Some(&Value::from("example")))
         .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .collect()
+}
+
+/// Holds the golden vectors and the independent verifier against each other.
+fn vectors_step(project: &Project) -> Result<Outcome> {
+    vectors::main(project, &[])?;
+    if vectors::has_python(project) {
+        return Ok(Outcome::Passed);
+    }
+    Ok(Outcome::NotChecked("python3 is not installed".to_owned()))
 }
 
 fn doc(project: &Project) -> Result<Outcome> {

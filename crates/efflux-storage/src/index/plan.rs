@@ -1,0 +1,347 @@
+//! What a query asks of one run: its lists, loaded once, joined chunk by chunk.
+//!
+//! What comes out is a superset of the matches; every particle is held against the query itself
+//! afterwards. Exact are `=`, `!=` and `exists` on terms that are not rare in the run; rare terms
+//! may bring a particle too many, or, negated, are not taken away. A prefix finds the terms that
+//! begin with it, and all particles whose value of that field is rare. Times are narrowed to zones.
+//! Negated comparisons of ids, and tests of the payload, narrow nothing.
+
+use std::ops::ControlFlow;
+
+use efflux_particle::Id;
+
+use super::key::{self, Key};
+use super::list;
+use super::rare;
+use super::run::Run;
+use super::set::{CHUNK, Set};
+use super::term::{self, Field, Kind};
+use super::zones::Zones;
+use super::{TopicNumber, damaged};
+use crate::error::Result;
+use crate::query::{Expr, Leaf, Term, TimeField};
+use crate::table::{Space, Table, Value, read_point_value};
+
+/// Most terms that a prefix is looked up as; one that begins more of them narrows nothing.
+const PREFIX_TERMS_MAX: usize = 4096;
+
+/// What a query asks of one run.
+pub(super) enum Plan {
+    All,
+    Never,
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    /// The offsets of all the lists, and these, which ascend; or all but the lists' offsets.
+    Lists {
+        lists: Vec<Value>,
+        more: Vec<u32>,
+        negated: bool,
+    },
+    Times {
+        zones: Zones,
+        from: Option<i64>,
+        until: Option<i64>,
+    },
+    /// From the first offset to the last.
+    Range(u32, u32),
+}
+
+/// A run of a topic in its table.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) table: &'a dyn Table,
+    pub(super) topic: TopicNumber,
+    pub(super) run: &'a Run,
+}
+
+impl Plan {
+    /// Loads what is needed to answer `expr` in a run.
+    pub(super) fn load(expr: &Expr, place: Place<'_>) -> Result<Self> {
+        Ok(match expr {
+            Expr::All => Self::All,
+            Expr::Never => Self::Never,
+            Expr::And(parts) => {
+                let mut plans = Vec::new();
+                for part in parts {
+                    match Self::load(part, place)? {
+                        Self::Never => return Ok(Self::Never),
+                        Self::All => {}
+                        plan => plans.push(plan),
+                    }
+                }
+                // The narrowest first: where it has nothing, the others are not even read.
+                plans.sort_by_key(Self::bytes);
+                if plans.is_empty() {
+                    Self::All
+                } else {
+                    Self::And(plans)
+                }
+            }
+            Expr::Or(parts) => {
+                let mut plans = Vec::new();
+                for part in parts {
+                    match Self::load(part, place)? {
+                        Self::All => return Ok(Self::All),
+                        Self::Never => {}
+                        plan => plans.push(plan),
+                    }
+                }
+                if plans.is_empty() {
+                    Self::Never
+                } else {
+                    Self::Or(plans)
+                }
+            }
+            Expr::Leaf(leaf) => Self::leaf(leaf, place)?,
+        })
+    }
+
+    fn leaf(leaf: &Leaf, place: Place<'_>) -> Result<Self> {
+        match leaf {
+            Leaf::Is {
+                field,
+                value,
+                negated,
+            } => match term_field(field) {
+                Some(field) => place.lists(&term::of_value(field, value), *negated),
+                None if *negated => Ok(Self::All),
+                None => place.id(value),
+            },
+            Leaf::Exists { field, negated } => match term_field(field) {
+                Some(field) => place.lists(&term::of_field(Kind::Present, field), *negated),
+                None => Ok(Self::All),
+            },
+            Leaf::StartsWith {
+                field,
+                prefix,
+                negated,
+            } => match term_field(field) {
+                Some(field) => place.prefix(field, prefix, *negated),
+                None => Ok(Self::All),
+            },
+            Leaf::Time { field, from, until } => place.times(*field, *from, *until),
+            Leaf::Sequence { from, until } => Ok(place.range(*from, *until)),
+            Leaf::Data { .. } => Ok(Self::All),
+        }
+    }
+
+    /// About how many bytes must be read for a chunk, as a measure of how much the plan narrows.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Never | Self::Range(..) => 0,
+            Self::All => usize::MAX,
+            Self::And(plans) => plans.iter().map(Self::bytes).min().unwrap_or(0),
+            Self::Or(plans) => plans.iter().map(Self::bytes).fold(0, usize::saturating_add),
+            Self::Lists { negated: true, .. } => usize::MAX - 1,
+            Self::Lists { lists, more, .. } => {
+                more.len() + lists.iter().map(|list| list.len()).sum::<usize>()
+            }
+            Self::Times { .. } => 1 << 20,
+        }
+    }
+
+    /// The places of a chunk that may match.
+    pub(super) fn chunk(&self, chunk: u32) -> Result<Set> {
+        Ok(match self {
+            Self::All => Set::ALL,
+            Self::Never => Set::NONE,
+            Self::And(plans) => {
+                let mut set = Set::ALL;
+                for plan in plans {
+                    set = set.and(plan.chunk(chunk)?);
+                    if set.is_none() {
+                        break;
+                    }
+                }
+                set
+            }
+            Self::Or(plans) => {
+                let mut set = Set::NONE;
+                for plan in plans {
+                    set = set.or(plan.chunk(chunk)?);
+                }
+                set
+            }
+            Self::Lists {
+                lists,
+                more,
+                negated,
+            } => {
+                let mut set = Set::NONE;
+                for list in lists {
+                    set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
+                }
+                if *negated {
+                    set.not()
+                } else {
+                    set.or(of_chunk(more, chunk))
+                }
+            }
+            Self::Times { zones, from, until } => zones.chunk(chunk, *from, *until),
+            Self::Range(first, last) => range_of_chunk(*first, *last, chunk),
+        })
+    }
+}
+
+/// The offsets that lie in a chunk.
+fn of_chunk(offsets: &[u32], chunk: u32) -> Set {
+    let from = offsets.partition_point(|offset| offset / CHUNK < chunk);
+    let in_chunk = offsets
+        .iter()
+        .skip(from)
+        .take_while(|offset| *offset / CHUNK == chunk);
+    Set::Array(
+        in_chunk
+            .filter_map(|offset| u16::try_from(offset % CHUNK).ok())
+            .collect(),
+    )
+}
+
+fn range_of_chunk(first: u32, last: u32, chunk: u32) -> Set {
+    let number = |offset: u32| u16::try_from(offset % CHUNK).unwrap_or(u16::MAX);
+    let from = match (first / CHUNK).cmp(&chunk) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => number(first),
+        std::cmp::Ordering::Greater => return Set::NONE,
+    };
+    let until = match (last / CHUNK).cmp(&chunk) {
+        std::cmp::Ordering::Less => return Set::NONE,
+        std::cmp::Ordering::Equal => number(last),
+        std::cmp::Ordering::Greater => u16::MAX,
+    };
+    Set::Range(from, until)
+}
+
+/// The field of terms; none for the id, which is looked up by itself.
+fn term_field(field: &Term) -> Option<Field<'_>> {
+    match field {
+        Term::Id => None,
+        Term::DataType => Some(Field::DataType),
+        Term::ContentType => Some(Field::ContentType),
+        Term::ContentEncoding => Some(Field::ContentEncoding),
+        Term::MessageGroup => Some(Field::MessageGroup),
+        Term::Property(name) => Some(Field::Property(name)),
+    }
+}
+
+impl Place<'_> {
+    fn lists(self, term: &[u8], negated: bool) -> Result<Plan> {
+        let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
+        let lists: Vec<_> = list.into_iter().collect();
+        let more = if negated {
+            Vec::new()
+        } else {
+            self.rare(term)?
+        };
+        Ok(plan_of(lists, more, negated))
+    }
+
+    /// The offsets of particles that have this term as a rare one, or another of the same hash.
+    fn rare(self, term: &[u8]) -> Result<Vec<u32>> {
+        let Some(bits) = self.run.rare_bits else {
+            return Ok(Vec::new());
+        };
+        let hash = rare::hash(term);
+        let bucket = rare::bucket(hash, bits);
+        let key = Key::Rare(self.topic, self.run.start, bucket);
+        let Some(bytes) = key.get(self.table)? else {
+            return Ok(Vec::new());
+        };
+        let mut offsets = Vec::new();
+        rare::decode(bucket, bits, &bytes, |entry| {
+            if entry.hash == hash {
+                offsets.push(entry.offset);
+            }
+        })
+        .ok_or_else(damaged)?;
+        Ok(offsets)
+    }
+
+    fn prefix(self, field: Field<'_>, prefix: &str, negated: bool) -> Result<Plan> {
+        let mut begin = term::of_field(Kind::Is, field);
+        // Of a long value only so many bytes stand in its term.
+        let known = prefix.as_bytes().get(..term::CUT_BYTES);
+        if negated && known.is_some() {
+            return Ok(Plan::All);
+        }
+        begin.extend_from_slice(known.unwrap_or(prefix.as_bytes()));
+        let (from, until) = key::term_range(self.topic, self.run.start, &begin);
+        let mut keys = Vec::new();
+        self.table.scan(Space::Runs, &from, &until, &mut |key, _| {
+            keys.push(key.to_vec());
+            match keys.len() {
+                0..=PREFIX_TERMS_MAX => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
+        })?;
+        if keys.len() > PREFIX_TERMS_MAX {
+            return Ok(Plan::All);
+        }
+        let mut lists = Vec::new();
+        for key in keys {
+            lists.extend(self.table.get(Space::Runs, &key)?);
+        }
+        if negated {
+            return Ok(plan_of(lists, Vec::new(), true));
+        }
+        let uncommon = term::of_field(Kind::Uncommon, field);
+        lists.extend(Key::Term(self.topic, self.run.start, &uncommon).get(self.table)?);
+        let more = self.rare(&uncommon)?;
+        Ok(plan_of(lists, more, false))
+    }
+
+    fn times(self, field: TimeField, from: Option<i64>, until: Option<i64>) -> Result<Plan> {
+        let start = self.run.start;
+        let (span, key) = match field {
+            TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(self.topic, start)),
+            TimeField::Created => (self.run.created, Key::Created(self.topic, start)),
+        };
+        if !span.meets(from, until) {
+            return Ok(Plan::Never);
+        }
+        if from.is_none_or(|from| from <= span.first)
+            && until.is_none_or(|until| span.last <= until)
+        {
+            return Ok(Plan::All);
+        }
+        let bytes = key.get(self.table)?.ok_or_else(damaged)?;
+        let zones = Zones::decode(&bytes).ok_or_else(damaged)?;
+        Ok(Plan::Times { zones, from, until })
+    }
+
+    fn range(self, from: u64, until: u64) -> Plan {
+        let (start, end) = (self.run.start, self.run.end());
+        if until < start || from >= end {
+            return Plan::Never;
+        }
+        let offset = |sequence: u64| u32::try_from(sequence.saturating_sub(start)).ok();
+        match (offset(from), offset(until.min(end))) {
+            (Some(first), Some(last)) => Plan::Range(first, last),
+            _ => Plan::All,
+        }
+    }
+
+    fn id(self, text: &str) -> Result<Plan> {
+        let Ok(id) = text.parse::<Id>() else {
+            return Ok(Plan::Never);
+        };
+        let found = Key::Id(self.topic, &id).get(self.table)?;
+        let Some(found) = found else {
+            return Ok(Plan::Never);
+        };
+        let sequence = read_point_value(&found).ok_or_else(damaged)?;
+        Ok(self.range(sequence, sequence))
+    }
+}
+
+fn plan_of(lists: Vec<Value>, more: Vec<u32>, negated: bool) -> Plan {
+    match (lists.is_empty() && more.is_empty(), negated) {
+        (true, true) => Plan::All,
+        (true, false) => Plan::Never,
+        _ => Plan::Lists {
+            lists,
+            more,
+            negated,
+        },
+    }
+}
