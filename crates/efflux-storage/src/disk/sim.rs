@@ -55,11 +55,11 @@ impl SimDisk {
         self.machine.look().operations
     }
 
-    /// The number of the last operation when the last sync of a segment that succeeded began: what
-    /// was written up to there is durable.
+    /// The number of the operation that was the last successful sync of a segment in this folder.
     #[must_use]
-    pub fn segments_synced_at(&self) -> u64 {
-        self.machine.look().segments_synced_at
+    pub fn segments_synced_at(&self, folder: &Path) -> u64 {
+        let synced = self.machine.look().segments_synced_at.get(folder).copied();
+        synced.unwrap_or(0)
     }
 
     /// The machine stops at that operation, which may be done in part; later ones all fail.
@@ -164,7 +164,7 @@ impl SimDisk {
         self.machine.look().is_holding = true;
     }
 
-    /// Waits until a write or sync waits, or the machine is down.
+    /// Waits until a write or sync waits, or an operation fails instead.
     pub fn wait_until_held(&self) {
         self.machine.wait_until_held();
     }

@@ -3,7 +3,7 @@
 use super::random::Random;
 
 /// Bytes that a disk writes all or not at all.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 
 /// The bytes of a file.
 ///

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SimDisk;
+use super::contents::SECTOR_BYTES;
 use super::image::Node;
 use super::machine::{Fate, is_derived};
+use super::random::Random;
 use crate::disk::{Disk, DiskFile, LockGuard};
 
 /// An open file of a simulated disk.
@@ -122,11 +124,7 @@ impl Disk for SimDisk {
 
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
         let file = self.create(path)?;
-        let is_new = self
-            .machine
-            .read(self.life)?
-            .locks
-            .insert(path.to_owned());
+        let is_new = self.machine.read(self.life)?.locks.insert(path.to_owned());
         if !is_new {
             return Ok(None);
         }
@@ -150,6 +148,18 @@ impl Disk for SimDisk {
 
     fn real_path(&self, _path: &Path) -> Option<PathBuf> {
         None
+    }
+}
+
+/// How much of a write is done when it is interrupted: any number of bytes; of a write within one
+/// sector, all or nothing.
+fn part_of(length: usize, start: usize, random: &mut Random) -> usize {
+    let is_in_one_sector =
+        start / SECTOR_BYTES == (start + length).saturating_sub(1) / SECTOR_BYTES;
+    match is_in_one_sector {
+        true if random.chance(50) => length,
+        true => 0,
+        false => random.at_most(length),
     }
 }
 
@@ -181,7 +191,7 @@ impl DiskFile for SimFile {
         let start = place(offset)?;
         let count = match fate {
             Fate::Done => bytes.len(),
-            Fate::Fails | Fate::Crashes => state.random.at_most(bytes.len()),
+            Fate::Fails | Fate::Crashes => part_of(bytes.len(), start, &mut state.random),
         };
         let length = state.image.file(self.node)?.live().len();
         let end = state.room_to_grow(length, start + count);
@@ -209,8 +219,13 @@ impl DiskFile for SimFile {
             Fate::Crashes if random.chance(50) => file.sync(),
             Fate::Crashes => {}
         }
-        if fate == Fate::Done && self.path.extension().is_some_and(|name| name == "seg") {
-            state.segments_synced_at = operation;
+        if fate == Fate::Done
+            && self.path.extension().is_some_and(|name| name == "seg")
+            && let Some(folder) = self.path.parent()
+        {
+            state
+                .segments_synced_at
+                .insert(folder.to_owned(), operation);
         }
         fate.answer()
     }

@@ -1,6 +1,6 @@
 //! The state of a simulated machine, and what becomes of each operation.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) image: Image,
     pub(super) random: Random,
     pub(super) operations: u64,
-    pub(super) segments_synced_at: u64,
+    pub(super) segments_synced_at: BTreeMap<PathBuf, u64>,
     pub(super) crash_at: Option<u64>,
     pub(super) fail_at: BTreeSet<u64>,
     pub(super) is_down: bool,
@@ -78,7 +78,7 @@ impl State {
             image: Image::default(),
             random: Random::new(seed),
             operations: 0,
-            segments_synced_at: 0,
+            segments_synced_at: BTreeMap::new(),
             crash_at: None,
             fail_at: BTreeSet::new(),
             is_down: false,
@@ -201,17 +201,17 @@ impl Machine {
             state.held = state.held.saturating_sub(1);
         }
         let fate = state.next_fate(what, path);
+        if fate != Fate::Done {
+            self.changed.notify_all();
+        }
         Ok((state, fate))
     }
 
     pub(super) fn wait_until_held(&self) {
         let mut state = self.state.lock();
-        while state.is_holding && state.held == 0 && !state.is_down {
-            if self
-                .changed
-                .wait_for(&mut state, HELD_WAIT_MAX)
-                .timed_out()
-            {
+        let faults = state.faults;
+        while state.is_holding && state.held == 0 && !state.is_down && state.faults == faults {
+            if self.changed.wait_for(&mut state, HELD_WAIT_MAX).timed_out() {
                 return;
             }
         }
