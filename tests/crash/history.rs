@@ -179,7 +179,9 @@ fn check_receipts(attempt: &Attempt, receipts: &[Receipt]) -> Verdict {
         _ => true,
     };
     if !receipts.windows(2).all(follows) {
-        return Err(format!("the receipts do not follow each other: {receipts:?}"));
+        return Err(format!(
+            "the receipts do not follow each other: {receipts:?}"
+        ));
     }
     Ok(())
 }

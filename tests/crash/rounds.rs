@@ -84,6 +84,7 @@ impl Session {
         answer: storage::Result<Vec<Receipt>>,
     ) -> Verdict<Round> {
         let is_closed = answer.as_ref().is_err_and(Self::is_closed);
+        self.has_failed |= is_closed;
         self.history.end(attempt, answer, self.disk.operations())?;
         Ok(match is_closed {
             true => Round::Closed,
@@ -167,6 +168,7 @@ impl Session {
         };
         let answer = topic.append_batch(messages).await;
         let is_closed = answer.as_ref().is_err_and(Self::is_closed);
+        self.has_failed |= is_closed;
         let operations = self.disk.operations();
         self.history.end_retry(attempt, answer, operations)?;
         Ok(match is_closed {
@@ -200,12 +202,7 @@ impl Session {
 
     /// Closes the store and opens it again in the same process.
     async fn reopen(&mut self) -> Verdict<Round> {
-        if let Some(store) = self.store.take()
-            && store.close().await.is_ok()
-        {
-            self.history.made_durable();
-        }
-        self.topic = None;
+        self.close().await;
         Ok(match self.open().await? {
             true => Round::GoOn,
             false => Round::Closed,
