@@ -16,6 +16,8 @@ mod source;
 mod start;
 mod status;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 use std::sync::Arc;

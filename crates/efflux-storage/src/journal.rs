@@ -3,6 +3,8 @@
 mod file;
 mod format;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use file::FileJournal;
 pub(crate) use format::check;

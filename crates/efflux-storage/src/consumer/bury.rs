@@ -1,6 +1,6 @@
 //! What becomes of a particle that was delivered too often: a copy goes to the dead-letter topic.
 
-use efflux_particle::{Draft, Fingerprint, Id, Message, Particle, Sequence, Stamp, TopicName};
+use efflux_particle::{Draft, Fingerprint, Id, Message, Particle, Sequence, Stamp};
 
 use super::core::Core;
 use super::ledger::Doomed;

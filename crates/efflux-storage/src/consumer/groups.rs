@@ -66,9 +66,4 @@ impl Groups {
         }
         next
     }
-
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
-        self.parked = 0;
-    }
 }

@@ -12,6 +12,10 @@
 
 mod apply;
 mod check;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Integers are little-endian. Records are numbered from 0. A record's checksum is over the checksum
-//! before it (the header's for the first one), its length, its number and its bytes: a record that
-//! belongs elsewhere does not check. Each sync is followed by a mark, in turn the one and the
+//! before it (that of the generation for the first one), its length, its number and its bytes: a
+//! record that belongs elsewhere does not check. Each sync is followed by a mark, in turn the one and the
 //! other, which is not synced itself. It tells a torn tail from a rotten one: what does not check
 //! past the durable bytes was never promised and is cut, anything before is damage. What stays open
 //! is the last group before a power cut, whose mark may be lost with the power.
@@ -91,7 +91,7 @@ impl End {
 /// A whole file with these records, all of them marked durable, and its end.
 pub(super) fn encode_file(generation: u64, records: &[Vec<u8>]) -> Result<(Vec<u8>, End)> {
     let mut bytes = stamp(u64::from_le_bytes(MAGIC), generation);
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = first_checksum(generation);
     bytes.resize(RECORDS_AT, 0);
     let mut end = End {
         generation,
@@ -154,7 +154,7 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
         .max()
         .ok_or_else(|| {
             damage(
-                MARKS_AT[0],
+                MARKS_AT[0].min(bytes as u64),
                 "neither mark of what is durable checks".to_owned(),
             )
         })?;
@@ -162,7 +162,7 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
     if end < durable {
         let problem = problem.unwrap_or_else(|| "the file ends".to_owned());
         return Err(damage(
-            end,
+            end.min(bytes as u64),
             format!("{problem}, before byte {durable} that was durable"),
         ));
     }
@@ -179,8 +179,7 @@ pub(crate) fn check(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<(
 
 /// The records up to the first that does not check, where they end, and what is wrong there.
 fn walk(generation: u64, mut rest: &[u8]) -> (Vec<Vec<u8>>, u64, Option<String>) {
-    let stamp = stamp(u64::from_le_bytes(MAGIC), generation);
-    let mut checksum = crc32c::crc32c(&stamp);
+    let mut checksum = first_checksum(generation);
     let mut records = Vec::new();
     let mut offset = RECORDS_AT as u64;
     let problem = loop {
@@ -211,6 +210,12 @@ fn next(bytes: &[u8], expected: u64, before: u32) -> Option<(&[u8], &[u8], u32)>
         && record.len() <= RECORD_BYTES_MAX
         && chained(before, length, number, record) == checksum;
     checks.then_some((record, after, checksum))
+}
+
+/// What the first record of a file is chained to: another value for each generation.
+fn first_checksum(generation: u64) -> u32 {
+    // Not over the whole stamp: a checksum over bytes that end with their checksum is a constant.
+    crc32c::crc32c(&generation.to_le_bytes())
 }
 
 fn chained(before: u32, length: u32, number: u64, record: &[u8]) -> u32 {

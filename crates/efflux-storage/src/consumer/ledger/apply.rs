@@ -9,7 +9,7 @@ use crate::consumer::entry::Entry;
 use crate::consumer::groups::{GroupKey, Groups};
 use crate::consumer::limits::COMMITTED_RUNS_MAX;
 use crate::consumer::summary::{KeptState, Summary};
-use crate::consumer::ticket::{Ticket, TicketRun, Token};
+use crate::consumer::ticket::{Ticket, TicketRun};
 
 impl Ledger {
     /// The state that a summary tells.
