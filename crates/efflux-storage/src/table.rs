@@ -2,6 +2,7 @@
 
 mod fjall;
 mod memory;
+mod preflight;
 
 use std::fmt;
 use std::ops::{ControlFlow, Deref};

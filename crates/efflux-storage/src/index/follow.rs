@@ -36,6 +36,7 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Follows a topic until it is retired or the index closed.
 pub(super) async fn follow(topic: Arc<TopicIndex>) {
+    let _ending = Ending(&topic);
     let mut retry = RETRY_MIN;
     if wait_until_needed(&topic).await {
         loop {
@@ -59,8 +60,16 @@ pub(super) async fn follow(topic: Arc<TopicIndex>) {
             retry = (retry * 2).min(RETRY_MAX);
         }
     }
-    *topic.state.write() = State::Detached;
-    topic.progress.send_modify(|it| it.ended = true);
+}
+
+/// Tells whoever waits that following has ended, however it did.
+struct Ending<'a>(&'a TopicIndex);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        *self.0.state.write() = State::Detached;
+        self.0.progress.send_modify(|it| it.ended = true);
+    }
 }
 
 fn fail(topic: &TopicIndex, fault: Fault) {
@@ -100,7 +109,11 @@ async fn wait_until_needed(topic: &TopicIndex) -> bool {
             () = until(deadline) => return true,
             past = topic.log.wait_past(past) => if past.is_err() {
                 // Nothing more is appended. Look-ups may still come.
-                topic.woken.notified().await;
+                tokio::select! {
+                    () = topic.woken.notified() => {}
+                    () = until(deadline) => return true,
+                    () = topic.shared.stopped() => {}
+                }
             },
             () = topic.shared.stopped() => {
                 let appended = topic.log.head().sequence.past(opened_at);

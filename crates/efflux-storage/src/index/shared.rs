@@ -97,6 +97,7 @@ impl Shared {
             None => Arc::new(MemoryTable::default()),
         };
         *state = TableState::Open(Arc::clone(&table));
+        self.sweep.notify_one();
         Ok((table, self.epoch()))
     }
 

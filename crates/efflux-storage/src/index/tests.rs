@@ -78,5 +78,5 @@ fn folder() -> (TempDir, std::path::PathBuf) {
 }
 
 mod answers;
-// mod damage;
+mod damage;
 mod lifecycle;

@@ -152,10 +152,8 @@ impl TopicIndex {
     /// # Errors
     /// `Unavailable` when the index was found broken. It is then built anew; wait for it.
     pub(crate) fn id(&self, id: &Id) -> Result<Vec<Sequence>> {
-        Ok(self
-            .point(|number| Key::Id(number, id))?
-            .into_iter()
-            .collect())
+        let found = self.point(|number| Key::Id(number, id))?;
+        Ok(found.into_iter().collect())
     }
 
     /// The last particle of a group within [`TopicIndex::through`].
@@ -204,16 +202,20 @@ impl TopicIndex {
     fn point<'a>(&self, key: impl FnOnce(TopicNumber) -> Key<'a>) -> Result<Option<Sequence>> {
         let answered = self.answered.load(Ordering::Acquire);
         let (is_behind, found) = self.look_up(|attached| {
-            let Some(value) = key(attached.number).get(&*attached.table)? else {
-                return Ok((attached.end() < answered, None));
+            let key = key(attached.number);
+            let found = match key.get(&*attached.table)? {
+                Some(value) => Some(read_point_value(&value).ok_or_else(damaged)?),
+                None => None,
             };
-            let sequence = Sequence::new(read_point_value(&value).ok_or_else(damaged)?);
-            Ok((attached.end() < answered, Some(sequence)))
+            // What a crash left of a run that was not finished may be about ids that were lost. Of
+            // groups this was found out when the topic was attached.
+            let is_known = |at: &u64| *at < attached.end() || matches!(key, Key::Group(..));
+            Ok((attached.end() < answered, found.filter(is_known)))
         })?;
         if is_behind {
             return Err(unavailable("the index is being built anew"));
         }
-        Ok(found)
+        Ok(found.map(Sequence::new))
     }
 
     pub(super) fn is_retired(&self) -> bool {

@@ -53,9 +53,6 @@ struct Place {
 struct Queue {
     requests: VecDeque<Request>,
     is_served: bool,
-    /// Nobody holds the journal any more: what still waits must not be written, as another may have
-    /// opened the same file.
-    is_abandoned: bool,
 }
 
 struct Request {
@@ -164,14 +161,11 @@ impl Journal for FileJournal {
 }
 
 impl Drop for FileJournal {
-    /// Waits for the write that is under way, if one is: another may open the file after this.
+    /// Writes nothing more: what waits is given up, and what is under way is waited for. Another
+    /// may open the file after this.
     fn drop(&mut self) {
-        let dropped = {
-            let mut queue = self.shared.queue.lock();
-            queue.is_abandoned = true;
-            std::mem::take(&mut queue.requests)
-        };
-        drop(dropped);
+        let given_up = std::mem::take(&mut self.shared.queue.lock().requests);
+        drop(given_up);
         drop(self.shared.writer.lock());
     }
 }
@@ -183,7 +177,7 @@ impl Shared {
             let mut writer = self.writer.lock();
             let requests = {
                 let mut queue = self.queue.lock();
-                if queue.is_abandoned || queue.requests.is_empty() {
+                if queue.requests.is_empty() {
                     queue.is_served = false;
                     return;
                 }

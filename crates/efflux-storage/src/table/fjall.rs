@@ -12,7 +12,9 @@ use std::fs;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Arc;
 
+use ::fjall::compaction::Leveled;
 use ::fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry,
     RestartIntervalPolicy,
@@ -41,6 +43,10 @@ const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Bytes of journals at which memory is written out: 64 MiB, the least the library allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a table of short keys: 16 MiB. New ids mostly follow the ones before, but for the first
+/// few: it is the last table that is written anew for them, and a small one costs less.
+const POINT_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Threads that write out and merge tables.
 const WORKERS: usize = 2;
@@ -96,6 +102,12 @@ impl DiskTable {
     }
 
     fn open_database(folder: &Path) -> Result<Self> {
+        if !super::preflight::is_sound(folder) {
+            return Err(Error::new(
+                crate::ErrorKind::Unavailable,
+                "the index is damaged",
+            ));
+        }
         guarded("opening the index", || {
             let database = Database::builder(folder)
                 .cache_size(CACHE_BYTES)
@@ -231,6 +243,9 @@ impl std::fmt::Debug for DiskTable {
 fn point_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
+        .compaction_strategy(Arc::new(
+            Leveled::default().with_table_target_size(POINT_TABLE_BYTES),
+        ))
         .data_block_size_policy(BlockSizePolicy::all(4096))
         .data_block_restart_interval_policy(RestartIntervalPolicy::all(16))
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
