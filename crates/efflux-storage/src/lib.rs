@@ -34,6 +34,9 @@ mod typed;
 pub mod conformance;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use consumer::{
+    Consumer, ConsumerOptions, ConsumerStatus, Delivery, Start, Ticket, limits as consumer_limits,
+};
 pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
 pub use efflux_particle::{self as particle};
 pub use error::{Damage, Error, ErrorKind, Result};

@@ -222,6 +222,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
     async fn journal(&self, topic: &TopicName, consumer: &ConsumerName)
     -> Result<Arc<dyn Journal>>;
 
+    /// Lets go of the store, so that another may open it for writing. Its logs were closed before.
+    async fn close(&self);
+
     /// A folder for the index; none when it is to be kept in memory.
     fn index_folder(&self) -> Option<PathBuf>;
 

@@ -5,6 +5,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use efflux_particle::TopicName;
 use tokio::sync::Mutex;
@@ -53,6 +54,7 @@ struct Inner {
     ids: Arc<IdSource>,
     index: Option<Arc<Index>>,
     topics: Mutex<BTreeMap<TopicName, Arc<TopicState>>>,
+    is_closed: AtomicBool,
 }
 
 impl Store {
@@ -105,6 +107,7 @@ impl Store {
                 ids,
                 index,
                 topics,
+                is_closed: AtomicBool::new(false),
             }),
         })
     }
@@ -142,6 +145,7 @@ impl Store {
     /// opened for reading.
     pub async fn create_topic(&self, name: &TopicName, options: TopicOptions) -> Result<Topic> {
         let mut topics = self.inner.topics.lock().await;
+        self.refuse_closed()?;
         self.refuse_read_only("make a topic")?;
         let count = self.inner.backend.list().await?.len();
         if count >= TOPICS_MAX {
@@ -168,6 +172,7 @@ impl Store {
     /// cannot be appended to safely.
     pub async fn topic(&self, name: &TopicName) -> Result<Topic> {
         let mut topics = self.inner.topics.lock().await;
+        self.refuse_closed()?;
         if let Some(state) = topics.get(name) {
             return Ok(Topic::new(self.clone(), Arc::clone(state)));
         }
@@ -203,7 +208,9 @@ impl Store {
     /// # Errors
     /// As for [`Store::topic`].
     pub async fn reopen_topic(&self, name: &TopicName) -> Result<Topic> {
-        if let Some(state) = self.inner.topics.lock().await.remove(name) {
+        let state = self.inner.topics.lock().await.remove(name);
+        if let Some(state) = state {
+            state.consumers().close("its topic was opened anew").await;
             if let Some(index) = &self.inner.index {
                 index.unfollow(name);
             }
@@ -226,8 +233,13 @@ impl Store {
     /// # Errors
     /// `NotFound` when there is none of this name, `Invalid` when the store was opened for reading.
     pub async fn delete_topic(&self, name: &TopicName) -> Result<()> {
-        let mut topics = self.inner.topics.lock().await;
         self.refuse_read_only("delete a topic")?;
+        // Consumers may be about to open another topic, so they end before names are locked.
+        let open = self.inner.topics.lock().await.get(name).map(Arc::clone);
+        if let Some(state) = open {
+            state.consumers().close("its topic was deleted").await;
+        }
+        let mut topics = self.inner.topics.lock().await;
         if let Some(state) = topics.remove(name) {
             let _ = state.log.close().await;
         }
@@ -243,7 +255,11 @@ impl Store {
     /// # Errors
     /// `Full`, `Unavailable` when a last write or sync fails; what was acknowledged is kept.
     pub async fn close(&self) -> Result<()> {
+        self.inner.is_closed.store(true, Ordering::Release);
         let topics = std::mem::take(&mut *self.inner.topics.lock().await);
+        for state in topics.values() {
+            state.consumers().close("the store was closed").await;
+        }
         if let Some(index) = &self.inner.index {
             index.close();
         }
@@ -251,7 +267,18 @@ impl Store {
         for state in topics.values() {
             result = result.and(state.log.close().await);
         }
+        self.inner.backend.close().await;
         result
+    }
+
+    fn refuse_closed(&self) -> Result<()> {
+        if self.inner.is_closed.load(Ordering::Acquire) {
+            return Err(Error::closed(format!(
+                "the store {} was closed",
+                self.url()
+            )));
+        }
+        Ok(())
     }
 
     fn refuse_read_only(&self, what: &str) -> Result<()> {

@@ -69,6 +69,10 @@ impl TopicState {
             needs_look_ups: AtomicBool::new(false),
         }
     }
+
+    pub(crate) const fn consumers(&self) -> &ConsumerRegistry {
+        &self.consumers
+    }
 }
 
 impl Topic {
@@ -103,7 +107,11 @@ impl Topic {
     }
 
     pub(crate) fn consumers(&self) -> &ConsumerRegistry {
-        &self.state.consumers
+        self.state.consumers()
+    }
+
+    pub(crate) fn log(&self) -> &dyn TopicLog {
+        &*self.state.log
     }
 
     /// The particle at this place, none past the head.

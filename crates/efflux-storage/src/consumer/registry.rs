@@ -137,10 +137,6 @@ impl ConsumerRegistry {
 
     /// Closes all consumers of a topic that is deleted, or about to be opened anew. When this
     /// returns, nothing more of them is written.
-    #[expect(
-        dead_code,
-        reason = "for Store::reopen_topic and Store::delete_topic to call"
-    )]
     pub(crate) async fn close(&self, reason: &str) {
         let slots: Vec<Arc<Slot>> = self.slots.lock().values().map(Arc::clone).collect();
         for slot in slots {

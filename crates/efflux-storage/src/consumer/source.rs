@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use efflux_particle::{Message, Particle, Sequence, TopicName};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::ReadLimit;
 use crate::options::TopicOptions;
 use crate::topic::Topic;
@@ -47,14 +47,7 @@ impl Source for Topic {
     }
 
     async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
-        let mut particles = Vec::with_capacity(sequences.len());
-        for sequence in sequences {
-            let particle = self.get(*sequence).await?.ok_or_else(|| {
-                Error::not_found(format!("topic {} has no particle {sequence}", self.name()))
-            })?;
-            particles.push(particle);
-        }
-        Ok(particles)
+        self.log().read_each(sequences).await
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<()> {

@@ -41,7 +41,7 @@ pub(crate) struct LocalBackend {
     tables: Arc<Tables>,
     /// Held while topics are made and deleted.
     names: Mutex<()>,
-    _lock: Option<Box<dyn LockGuard>>,
+    lock: Mutex<Option<Box<dyn LockGuard>>>,
 }
 
 impl LocalBackend {
@@ -71,7 +71,7 @@ impl LocalBackend {
             workers: Arc::new(workers),
             tables: Arc::default(),
             names: Mutex::new(()),
-            _lock: lock,
+            lock: Mutex::new(lock),
         };
         if backend.is_writable() {
             backend.remove_unfinished()?;
@@ -341,6 +341,10 @@ impl Backend for LocalBackend {
         let (disk, workers) = (Arc::clone(&self.disk), Arc::clone(&self.workers));
         let journal = FileJournal::open(disk, path, topic, workers, self.is_writable())?;
         Ok(Arc::new(journal))
+    }
+
+    async fn close(&self) {
+        *self.lock.lock() = None;
     }
 
     fn index_folder(&self) -> Option<PathBuf> {

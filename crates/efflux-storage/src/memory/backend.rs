@@ -109,6 +109,8 @@ impl Backend for MemoryBackend {
         })
     }
 
+    async fn close(&self) {}
+
     fn index_folder(&self) -> Option<PathBuf> {
         None
     }
