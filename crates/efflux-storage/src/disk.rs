@@ -1,6 +1,8 @@
 //! What a store needs of a file system: the seam at which tests put a disk that fails.
 
 mod real;
+#[cfg(feature = "conformance")]
+pub mod sim;
 
 use std::fmt;
 use std::io;
@@ -86,7 +88,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
 /// An open file.
 pub trait DiskFile: Send + Sync + fmt::Debug {
-    /// Reads into `buffer` from `offset` on; fewer bytes than asked for mean the file's end.
+    /// Reads into `buffer` from `offset` on; fewer bytes than asked for are possible, none mean the
+    /// file's end.
     ///
     /// # Errors
     /// Those of the file system.
@@ -128,19 +131,27 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
 /// Holds a lock; dropping it lets go.
 pub trait LockGuard: Send + Sync + fmt::Debug {}
 
-/// Reads exactly `count` bytes at `offset`.
-pub(crate) fn read_exact_at(file: &dyn DiskFile, offset: u64, count: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; count];
+/// Fills `buffer` from `offset` on; how much of it there was before the file's end.
+pub(crate) fn read_up_to(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, offset + done as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => break,
             Ok(read) => done += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(buffer)
+    Ok(done)
+}
+
+/// Reads exactly `count` bytes at `offset`.
+pub(crate) fn read_exact_at(file: &dyn DiskFile, offset: u64, count: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; count];
+    match read_up_to(file, &mut buffer, offset)? {
+        read if read == count => Ok(buffer),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// Reads a whole small file.

@@ -30,6 +30,9 @@ mod store;
 mod topic;
 mod typed;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consumer::{
     Consumer, ConsumerOptions, ConsumerStatus, Delivery, Start, Ticket, limits as consumer_limits,

@@ -119,7 +119,13 @@ impl LocalBackend {
         let options = read_topic_file(&*self.disk, &files.folder, name)?;
         let (workers, tables) = (Arc::clone(&self.workers), Arc::clone(&self.tables));
         Ok(match self.access {
-            Access::Write => Arc::new(LocalLog::open(files, options, workers, tables)?),
+            Access::Write => {
+                // The process or the call that made the topic may have failed before this.
+                let topics = self.topics_folder();
+                let synced = self.disk.sync_folder(&topics);
+                synced.map_err(|error| unwritable(&topics, error))?;
+                Arc::new(LocalLog::open(files, options, workers, tables)?)
+            }
             Access::Read => {
                 let clock = Arc::clone(self.ids.clock());
                 Arc::new(ReaderLog::open(files, clock, workers, tables)?)
@@ -188,12 +194,9 @@ fn open_to_write(
 ) -> Result<Box<dyn LockGuard>> {
     let is_store = disk.exists(&folder.join(STORE_FILE));
     if !is_store {
-        let is_foreign = disk.list(folder).is_ok_and(|names| {
-            names
-                .iter()
-                .any(|name| name != LOCK_FILE && name != "STORE.new")
-        });
-        if is_foreign || !create {
+        let names = disk.list(folder).unwrap_or_default();
+        let is_foreign = |name: &String| !is_of_unfinished_store(disk, folder, name);
+        if !create || names.iter().any(is_foreign) {
             return Err(no_store(disk, folder));
         }
         disk.create_folder(folder)
@@ -233,11 +236,38 @@ fn open_to_write(
         disk.create_folder(&topics)
             .map_err(|error| unwritable(&topics, error))?;
         write_store_file(disk, folder).map_err(|error| unwritable(folder, error))?;
-        let above = folder.parent().unwrap_or(folder);
-        disk.sync_folder(above)
-            .map_err(|error| unwritable(above, error))?;
     }
+    // Also when the store is there: the process that made it may have ended before this.
+    sync_names(disk, folder).map_err(|error| unwritable(folder, error))?;
     Ok(lock)
+}
+
+/// Whether a store that a crash left half made can have this in its folder.
+fn is_of_unfinished_store(disk: &dyn Disk, folder: &Path, name: &str) -> bool {
+    match name {
+        LOCK_FILE | "STORE.new" => true,
+        TOPICS_FOLDER => disk
+            .list(&folder.join(name))
+            .is_ok_and(|topics| topics.is_empty()),
+        _ => false,
+    }
+}
+
+/// Makes the names in the store's folder durable, and the names of the folders it lies in.
+fn sync_names(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    disk.sync_folder(folder)?;
+    for below in folder
+        .ancestors()
+        .filter(|path| !path.as_os_str().is_empty())
+    {
+        let Some(above) = below.parent() else { break };
+        match disk.sync_folder(above) {
+            // A folder that may not be opened was not made here, and so it was there before.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -278,6 +308,9 @@ impl Backend for LocalBackend {
         let topics = self.topics_folder();
         let going = topics.join(format!("{name}{DELETING_SUFFIX}"));
         let delete = || {
+            if self.disk.exists(&going) {
+                self.disk.remove_folder(&going)?;
+            }
             self.disk.rename(&folder, &going)?;
             self.disk.sync_folder(&topics)?;
             self.disk.remove_folder(&going)

@@ -22,7 +22,7 @@ use std::io;
 
 use efflux_particle::{Fingerprint, HASH_BYTES, Head, Sequence};
 
-use crate::disk::DiskFile;
+use crate::disk::{DiskFile, read_up_to};
 
 const MAGIC: [u8; 8] = *b"EFXHEAD\x01";
 const RECORD_BYTES: usize = 112;
@@ -126,13 +126,7 @@ impl Slots {
         let mut slots = Self::default();
         for at in [0, SLOT_BYTES] {
             let mut bytes = [0; RECORD_BYTES];
-            let mut done = 0;
-            while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
-                match file.read_at(rest, at + done as u64)? {
-                    0 => break,
-                    read => done += read,
-                }
-            }
+            read_up_to(file, &mut bytes, at)?;
             match HeadRecord::decode(&bytes) {
                 Some(record) => {
                     if slots

@@ -175,6 +175,9 @@ impl Core {
     /// Writes groups, one after the other, until none is forming.
     fn commit_groups(self: &Arc<Self>) {
         loop {
+            // The writer is held from before the group is taken until its end is told, so that
+            // nobody writes or tells a later group first.
+            let mut writer = self.writer.lock();
             let group = {
                 let mut state = self.state.lock();
                 if state.forming.waiting.is_empty() || state.closed.is_some() {
@@ -184,12 +187,8 @@ impl Core {
                 std::mem::take(&mut state.forming)
             };
             self.taken.notify_waiters();
-            let mut writer = self.writer.lock();
-            let committed = writer.commit(&group.particles);
-            let policy = writer.sync_policy();
-            drop(writer);
-            match committed {
-                Ok(()) => self.publish(group, policy),
+            match writer.commit(&group.particles) {
+                Ok(()) => self.publish(group, writer.sync_policy()),
                 Err(error) => self.fail(&error, group),
             }
         }
@@ -207,17 +206,28 @@ impl Core {
         };
         let mut state = self.state.lock();
         if !std::mem::replace(&mut state.is_sync_due, true) {
-            let core = Arc::clone(self);
-            self.workers
-                .submit_after(interval, move || core.sync_interval());
+            // Not kept alive by this: the threads that run it would be, too.
+            let core = Arc::downgrade(self);
+            self.workers.submit_after(interval, move || {
+                if let Some(core) = core.upgrade() {
+                    core.sync_interval();
+                }
+            });
         }
     }
 
     /// Makes durable what an interval's appends wrote.
     fn sync_interval(&self) {
-        self.state.lock().is_sync_due = false;
-        let synced = self.writer.lock().sync();
-        if let Err(error) = synced {
+        let mut writer = self.writer.lock();
+        {
+            let mut state = self.state.lock();
+            state.is_sync_due = false;
+            // After a failure another sync would succeed and prove nothing.
+            if state.closed.is_some() {
+                return;
+            }
+        }
+        if let Err(error) = writer.sync() {
             self.fail(&error, Group::default());
         }
     }
@@ -249,10 +259,11 @@ impl Core {
         let mut writer = self.writer.lock();
         let group = {
             let mut state = self.state.lock();
-            if state.closed.is_some() {
-                return Ok(());
+            match &state.closed {
+                None => state.closed = Some(closed.clone()),
+                Some(before) if before.kind == ErrorKind::Closed => return Ok(()),
+                Some(failed) => return Err(self.refuse(failed)),
             }
-            state.closed = Some(closed.clone());
             std::mem::take(&mut state.forming)
         };
         let finished = writer

@@ -42,7 +42,7 @@ pub(super) fn recover(files: &TopicFiles) -> Result<Recovered> {
     let mut recovery = Recovery { files, firsts };
     let record = recovery.record(&slots)?;
     recovery.remove_overlapping(&record)?;
-    if record.is_clean && recovery.is_untouched(&record)? {
+    if record.is_clean && slots.damaged.is_empty() && recovery.is_untouched(&record)? {
         recovery.check_end(&record)?;
         return Ok(Recovered {
             record,
@@ -65,6 +65,15 @@ fn remove_unfinished(files: &TopicFiles) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How far the chain goes, and the bytes in which it goes there: from a place to a byte in the same
+/// segment, one piece after the other.
+#[derive(Clone, Debug)]
+struct Walked {
+    head: Head,
+    end: Place,
+    pieces: Vec<(Place, u64)>,
 }
 
 struct Recovery<'a> {
@@ -208,11 +217,9 @@ impl Recovery<'_> {
 
     /// Finds the end of the stream, cuts what is not whole, and copies what is not synced.
     fn settle(&mut self, record: &HeadRecord, head_file: &dyn DiskFile) -> Result<HeadRecord> {
-        let start = match self.check_end(record) {
-            Ok(()) => record.clone(),
-            Err(error) => self.start_at_synced(record).ok_or(error)?,
-        };
-        let (head, end) = self.walk_to_end(start.head, start.end)?;
+        let (head, start) = self.start(record)?;
+        let walked = self.walk_to_end(head, start)?;
+        let Walked { head, end, .. } = walked;
         let beyond: Vec<_> = self
             .firsts
             .iter()
@@ -227,80 +234,115 @@ impl Recovery<'_> {
             );
             return Err(self.damage(end.segment, end.byte, Some(head.sequence.next()), problem));
         }
-        self.firsts.retain(|first| *first <= end.segment);
         let mut settled = HeadRecord {
-            counter: record.counter + 1,
+            counter: record.counter,
             head,
             end,
             synced: end,
             boot: self.files.disk.boot().unwrap_or_default(),
             is_clean: false,
         };
-        let copied = end != record.synced;
-        if copied {
-            let (first, bytes) = self.copy_unsynced(record.synced, end)?;
-            settled.end = Place {
-                segment: first,
-                byte: bytes,
-            };
-            settled.synced = settled.end;
+        if end != record.synced
+            && let Some(copied) = self.copy_unsynced(record, start, &walked)?
+        {
+            (settled.end, settled.synced) = (copied, copied);
         }
-        // Both slots, so that neither points to what is cut or removed below.
+        // Both slots, so that neither points to what is cut or removed below; the older one first,
+        // so that one is whole at any time.
         for _ in 0..2 {
             settled.counter += 1;
             settled.write(head_file).map_err(|error| self.io(error))?;
         }
         head_file.sync().map_err(|error| self.io(error))?;
-        let cut = if copied { record.synced } else { end };
-        self.remove_cut(&settled, cut, &beyond)
+        self.firsts
+            .retain(|first| *first < settled.end.segment && *first <= record.synced.segment);
+        self.cut_before(settled.end.segment)?;
+        self.remove_beyond(&settled, &beyond, &walked)
             .map_err(|error| self.io(error))?;
-        if self.firsts.last() != Some(&settled.end.segment) {
-            self.firsts.push(settled.end.segment);
-        }
+        self.firsts.push(settled.end.segment);
         Ok(settled)
     }
 
-    /// Where to start instead, when what was written but not synced is gone after a power cut.
-    fn start_at_synced(&self, record: &HeadRecord) -> Option<HeadRecord> {
-        let is_same_boot = self
+    /// Where to follow the chain from: the end of what was acknowledged, or of what was synced,
+    /// when the machine was started anew and what was only written may be gone in any part.
+    fn start(&self, record: &HeadRecord) -> Result<(Head, Place)> {
+        let lost_power = self
             .files
             .disk
             .boot()
-            .is_none_or(|boot| boot == record.boot);
-        if is_same_boot || record.synced == record.end {
-            return None;
+            .is_some_and(|boot| boot != record.boot);
+        if lost_power && record.synced != record.end {
+            return self.start_at_synced(record.synced);
         }
-        let synced = record.synced;
-        let file = self.files.open_segment(synced.segment).ok()?;
-        let (particle, _) = particle_before(&*file, synced.byte).ok()?.ok()?;
-        Some(HeadRecord {
-            head: Head::on(&particle),
-            end: synced,
-            ..record.clone()
-        })
+        self.check_end(record)?;
+        Ok((record.head, record.end))
+    }
+
+    fn start_at_synced(&self, synced: Place) -> Result<(Head, Place)> {
+        let before = self
+            .firsts
+            .iter()
+            .rev()
+            .find(|first| **first < synced.segment);
+        let end = match (synced.byte, before) {
+            (0, None) => return self.start_at_root(),
+            (0, Some(before)) => {
+                let file = self.files.open_segment(*before)?;
+                let byte = file.len().map_err(|error| self.io(error))?;
+                let segment = *before;
+                Place { segment, byte }
+            }
+            _ => synced,
+        };
+        let file = self.files.open_segment(end.segment)?;
+        let read = particle_before(&*file, end.byte).map_err(|error| self.io(error))?;
+        let (particle, _) = read.map_err(|error| {
+            let problem = format!("before this byte, {error}: restore the segment from a copy");
+            self.damage(end.segment, end.byte, None, problem)
+        })?;
+        Ok((Head::on(&particle), end))
+    }
+
+    fn start_at_root(&self) -> Result<(Head, Place)> {
+        let segment = Sequence::ROOT;
+        let damage = |problem: String| self.damage(segment, 0, Some(segment), problem);
+        let file = self.files.open_segment(segment)?;
+        match Walk::from(&*file, 0)
+            .step()
+            .map_err(|error| self.io(error))?
+        {
+            Step::Particle { particle, end, .. } => {
+                let head = Head::check_root(&self.files.topic, &particle)
+                    .map_err(|error| damage(error.to_string()))?;
+                let byte = end;
+                Ok((head, Place { segment, byte }))
+            }
+            Step::Broken { error, .. } => Err(damage(error.to_string())),
+            Step::End { .. } => Err(damage("the topic has no particle".to_owned())),
+        }
     }
 
     /// Follows the chain from a known place to its end: the last whole batch.
-    fn walk_to_end(&self, mut head: Head, mut end: Place) -> Result<(Head, Place)> {
+    fn walk_to_end(&self, mut head: Head, mut end: Place) -> Result<Walked> {
+        let mut pieces = vec![(end, end.byte)];
         let mut whole = (head, end);
         loop {
             let file = self.files.open_segment(end.segment)?;
             let mut walk = Walk::from(&*file, end.byte);
-            loop {
-                let step = walk.step().map_err(|error| self.io(error))?;
-                let Step::Particle {
-                    particle,
-                    end: byte,
-                    ..
-                } = step
-                else {
-                    break;
-                };
+            while let Step::Particle {
+                particle,
+                end: byte,
+                ..
+            } = walk.step().map_err(|error| self.io(error))?
+            {
                 let Ok(next) = head.check_link(&particle) else {
                     break;
                 };
                 head = next;
                 end.byte = byte;
+                if let Some((_, until)) = pieces.last_mut() {
+                    *until = byte;
+                }
                 if particle.metadata().batch_remaining() == 0 {
                     whole = (head, end);
                 }
@@ -311,37 +353,48 @@ impl Recovery<'_> {
                         segment: *next,
                         byte: 0,
                     };
+                    pieces.push((end, 0));
                 }
-                _ => return Ok(whole),
+                _ => break,
             }
         }
+        let (head, end) = whole;
+        pieces.retain(|(from, _)| from.segment <= end.segment);
+        if let Some((_, until)) = pieces.last_mut() {
+            *until = end.byte;
+        }
+        Ok(Walked { head, end, pieces })
     }
 
-    /// Copies what no sync has confirmed to a segment of its own; its first sequence and length.
-    fn copy_unsynced(&self, synced: Place, end: Place) -> Result<(Sequence, u64)> {
-        let first = self.first_after(synced)?;
+    /// Copies what no sync has confirmed to a segment of its own; where that ends.
+    fn copy_unsynced(
+        &self,
+        record: &HeadRecord,
+        start: Place,
+        walked: &Walked,
+    ) -> Result<Option<Place>> {
+        let mut pieces = walked.pieces.clone();
+        if let Some((from, _)) = pieces.first_mut()
+            && start == record.end
+        {
+            // What was acknowledged and not synced lies in the same segment, just before.
+            *from = record.synced;
+        }
+        pieces.retain(|(from, until)| from.byte < *until);
+        let Some((from, _)) = pieces.first() else {
+            return Ok(None);
+        };
+        let first = self.first_at(*from)?;
         let name = segment_name(first);
         let beside = self.files.path(&format!("{name}.new"));
         let copy = || -> io::Result<u64> {
             let target = self.files.disk.create(&beside)?;
             let mut written = 0;
-            for segment in self.firsts.iter().filter(|first| **first >= synced.segment) {
-                let source = self
-                    .files
-                    .disk
-                    .open(&self.files.path(&segment_name(*segment)))?;
-                let from = if *segment == synced.segment {
-                    synced.byte
-                } else {
-                    0
-                };
-                let until = if *segment == end.segment {
-                    end.byte
-                } else {
-                    source.len()?
-                };
-                let mut at = from;
-                while at < until {
+            for (from, until) in &pieces {
+                let path = self.files.path(&segment_name(from.segment));
+                let source = self.files.disk.open(&path)?;
+                let mut at = from.byte;
+                while at < *until {
                     let count = usize::try_from(until - at)
                         .unwrap_or(COPY_BYTES)
                         .min(COPY_BYTES);
@@ -356,66 +409,97 @@ impl Recovery<'_> {
             self.files.disk.sync_folder(&self.files.folder)?;
             Ok(written)
         };
-        Ok((first, copy().map_err(|error| self.io(error))?))
+        let byte = copy().map_err(|error| self.io(error))?;
+        let segment = first;
+        Ok(Some(Place { segment, byte }))
     }
 
-    /// The sequence of the first particle after a place.
-    fn first_after(&self, place: Place) -> Result<Sequence> {
-        let mut place = place;
+    /// The sequence of the particle that begins at a place.
+    fn first_at(&self, place: Place) -> Result<Sequence> {
+        let file = self.files.open_segment(place.segment)?;
+        let mut walk = Walk::from(&*file, place.byte);
+        match walk.step().map_err(|error| self.io(error))? {
+            Step::Particle { particle, .. } => Ok(particle.sequence()),
+            Step::Broken { at, error } => {
+                Err(self.damage(place.segment, at, None, error.to_string()))
+            }
+            Step::End { at } => {
+                let problem = "expected a particle, found the end".to_owned();
+                Err(self.damage(place.segment, at, None, problem))
+            }
+        }
+    }
+
+    /// Cuts the segment before this one behind its last particle: what was copied from there is
+    /// there no more, also when an earlier recovery did not come this far.
+    fn cut_before(&self, first: Sequence) -> Result<()> {
+        let Some((segment, last)) = self.firsts.last().copied().zip(first.previous()) else {
+            return Ok(());
+        };
+        let path = self.files.path(&segment_name(segment));
+        let opened = self.files.disk.create(&path);
+        let file = opened.map_err(|error| self.io(error))?;
+        let length = file.len().map_err(|error| self.io(error))?;
+        let read = particle_before(&*file, length).map_err(|error| self.io(error))?;
+        let is_cut = read.is_ok_and(|(particle, _)| particle.sequence() == last);
+        let end = match is_cut {
+            true => length,
+            false => self.end_of(segment, &*file, last)?,
+        };
+        let cut = || {
+            if end != length {
+                self.files.remove_if_there(&offsets_name(segment))?;
+            }
+            // Also when the length is right: the sync of an earlier cut may have failed.
+            file.set_len(end)?;
+            file.sync()
+        };
+        cut().map_err(|error| self.io(error))
+    }
+
+    /// The byte at which a particle of a segment ends.
+    fn end_of(&self, segment: Sequence, file: &dyn DiskFile, last: Sequence) -> Result<u64> {
+        let mut walk = Walk::from(file, 0);
         loop {
-            let file = self.files.open_segment(place.segment)?;
-            let mut walk = Walk::from(&*file, place.byte);
             match walk.step().map_err(|error| self.io(error))? {
-                Step::Particle { particle, .. } => return Ok(particle.sequence()),
-                Step::Broken { at, error } => {
-                    return Err(self.damage(place.segment, at, None, error.to_string()));
+                Step::Particle { particle, end, .. } if particle.sequence() == last => {
+                    return Ok(end);
                 }
-                Step::End { at } => match self.firsts.iter().find(|f| **f > place.segment) {
-                    Some(next) => {
-                        place = Place {
-                            segment: *next,
-                            byte: 0,
-                        }
-                    }
-                    None => {
-                        let problem = "expected a particle, found the end".to_owned();
-                        return Err(self.damage(place.segment, at, None, problem));
-                    }
-                },
+                Step::Particle { .. } => {}
+                Step::Broken { at, error } => {
+                    return Err(self.damage(segment, at, None, error.to_string()));
+                }
+                Step::End { at } => {
+                    let problem = "expected a particle, found the end".to_owned();
+                    return Err(self.damage(segment, at, Some(last), problem));
+                }
             }
         }
     }
 
-    /// Removes what the record no longer points to.
-    fn remove_cut(
-        &mut self,
+    /// Removes what the record no longer points to: copied segments, later ones, the torn tail.
+    fn remove_beyond(
+        &self,
         settled: &HeadRecord,
-        cut: Place,
         beyond: &[Sequence],
+        walked: &Walked,
     ) -> io::Result<()> {
-        let copied_from: Vec<_> = self
-            .firsts
-            .iter()
-            .copied()
-            .filter(|first| *first > cut.segment && *first != settled.end.segment)
-            .collect();
-        for first in beyond.iter().chain(&copied_from) {
-            if *first != settled.end.segment {
-                self.files.remove_if_there(&segment_name(*first))?;
+        let last = settled.end.segment;
+        let copied = walked.pieces.iter().map(|(from, _)| from.segment);
+        for first in beyond.iter().copied().chain(copied) {
+            if first > last {
+                self.files.remove_if_there(&segment_name(first))?;
+                self.files.remove_if_there(&offsets_name(first))?;
             }
-            self.files.remove_if_there(&offsets_name(*first))?;
         }
-        self.firsts.retain(|first| !copied_from.contains(first));
-        if cut.segment != settled.end.segment || cut == settled.end {
-            let file = self
-                .files
-                .disk
-                .create(&self.files.path(&segment_name(cut.segment)))?;
-            if file.len()? != cut.byte {
-                self.files.remove_if_there(&offsets_name(cut.segment))?;
-                file.set_len(cut.byte)?;
-                file.sync()?;
-            }
+        let file = self
+            .files
+            .disk
+            .create(&self.files.path(&segment_name(last)))?;
+        if file.len()? != settled.end.byte {
+            self.files.remove_if_there(&offsets_name(last))?;
+            file.set_len(settled.end.byte)?;
+            file.sync()?;
         }
         self.files.disk.sync_folder(&self.files.folder)
     }

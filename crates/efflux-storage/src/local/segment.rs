@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::files::{TopicFiles, offsets_name, segment_name};
 use super::offsets::{Extent, Offsets};
-use crate::disk::{DiskFile, read_exact_at, read_file};
+use crate::disk::{DiskFile, read_exact_at, read_file, read_up_to};
 use crate::error::{Error, Result};
 use crate::log::ReadLimit;
 
@@ -139,9 +139,7 @@ impl Segment {
     fn walk(&self, file: &dyn DiskFile, known: &mut Offsets, last: Sequence) -> Result<()> {
         let start = u64::from(known.end());
         let mut buffer = vec![0; WALK_BYTES];
-        let read = file
-            .read_at(&mut buffer, start)
-            .map_err(|error| self.unreadable(error))?;
+        let read = read_up_to(file, &mut buffer, start).map_err(|error| self.unreadable(error))?;
         let mut at = 0;
         while known.next() <= last {
             let rest = buffer.get(at..read).unwrap_or_default();

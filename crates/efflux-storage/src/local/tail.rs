@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use efflux_particle::{DecodeError, FrameError, FrameSize, Particle, frame_bytes_backwards};
 
-use crate::disk::{DiskFile, read_exact_at};
+use crate::disk::{DiskFile, read_exact_at, read_up_to};
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -60,16 +60,8 @@ impl<'a> Walk<'a> {
         }
         let room = usize::try_from(self.until.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let mut buffer = vec![0; count.max(CHUNK_BYTES).min(room)];
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, self.at + done as u64) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        buffer.truncate(done);
+        let read = read_up_to(self.file, &mut buffer, self.at)?;
+        buffer.truncate(read);
         self.chunk = buffer.into();
         Ok(())
     }

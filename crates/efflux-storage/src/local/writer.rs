@@ -47,8 +47,11 @@ impl Writer {
         recovered: Recovered,
     ) -> Result<Self> {
         let Recovered {
-            record, head_file, ..
+            mut record,
+            head_file,
+            ..
         } = recovered;
+        record.boot = files.disk.boot().unwrap_or_default();
         let path = files.path(&segment_name(record.end.segment));
         let open = |error| Error::io(format!("cannot open {}", path.display()), error);
         let file = files.disk.create(&path).map_err(open)?;

@@ -1,0 +1,180 @@
+//! A disk without one of the guards that a store relies on: crash tests must fail on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskFile, LockGuard};
+
+/// A guard against the loss of what was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Syncing files before anything is acknowledged.
+    Sync,
+    /// Syncing folders after names changed.
+    FolderSync,
+    /// Acknowledging after the sync, not before it: each sync is only done with the next one.
+    LateAcknowledgement,
+    /// Taking a failed sync for a failure.
+    SyncError,
+    /// Taking a failed sync for a failure, instead of trying again until it succeeds.
+    NoRetriedSync,
+    /// The record of where the chain stands.
+    Head,
+    /// The lock that keeps a second writer out.
+    Lock,
+}
+
+impl Guard {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Sync,
+        Self::FolderSync,
+        Self::LateAcknowledgement,
+        Self::SyncError,
+        Self::NoRetriedSync,
+        Self::Head,
+        Self::Lock,
+    ];
+}
+
+/// A disk without one of the guards.
+#[derive(Debug)]
+pub struct Without {
+    guard: Guard,
+    disk: Arc<dyn Disk>,
+    /// The sync that was acknowledged and is still to be done.
+    due: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
+}
+
+impl Without {
+    /// That disk without that guard.
+    #[must_use]
+    pub fn new(guard: Guard, disk: Arc<dyn Disk>) -> Self {
+        Self {
+            guard,
+            disk,
+            due: Arc::default(),
+        }
+    }
+
+    fn wrap(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(UnguardedFile {
+            guard: self.guard,
+            is_head: path.ends_with("HEAD"),
+            file,
+            due: Arc::clone(&self.due),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct NoLock;
+
+impl LockGuard for NoLock {}
+
+#[deny(clippy::missing_trait_methods)]
+impl Disk for Without {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.wrap(path, self.disk.open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.wrap(path, self.disk.create(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        match self.guard {
+            Guard::FolderSync => Ok(()),
+            _ => self.disk.sync_folder(path),
+        }
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.disk.exists(path)
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        match self.guard {
+            Guard::Lock => Ok(Some(Box::new(NoLock))),
+            _ => self.disk.lock(path, note),
+        }
+    }
+
+    fn boot(&self) -> Option<[u8; 16]> {
+        self.disk.boot()
+    }
+
+    fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        self.disk.real_path(path)
+    }
+}
+
+#[derive(Debug)]
+struct UnguardedFile {
+    guard: Guard,
+    is_head: bool,
+    file: Arc<dyn DiskFile>,
+    due: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl DiskFile for UnguardedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if self.guard == Guard::Head && self.is_head {
+            return Ok(());
+        }
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        match self.guard {
+            Guard::Sync => Ok(()),
+            Guard::LateAcknowledgement => {
+                let due = self.due.lock().replace(Arc::clone(&self.file));
+                due.map_or(Ok(()), |due| due.sync())
+            }
+            Guard::SyncError => self.file.sync().or(Ok(())),
+            Guard::NoRetriedSync => self.file.sync().or_else(|_| self.file.sync()),
+            _ => self.file.sync(),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        self.file.is_empty()
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+}

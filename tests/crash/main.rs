@@ -1,0 +1,21 @@
+//! Crashes, power cuts, failing disks and rot: nothing that was acknowledged is lost or changed.
+//!
+//! Every case follows from a seed. Appends of one task are the same in every run; of several tasks,
+//! too, because the simulated disk holds the first write until the others have been handed in.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod case;
+mod history;
+mod rounds;
+mod session;
+
+mod canaries;
+mod every;
+mod faults;
+mod random;
+mod rot;
