@@ -9,7 +9,7 @@ use efflux_node::flow::pipeline::storage::{Error, Receipt, Result as Answer, Syn
 pub(crate) type Verdict<T = ()> = std::result::Result<T, String>;
 
 /// All appends that were tried on one topic.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct History {
     sync: Sync,
     pub(crate) attempts: Vec<Attempt>,

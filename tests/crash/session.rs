@@ -83,6 +83,23 @@ impl Session {
         }
     }
 
+    /// The same, with nothing open.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            disk: self.disk.clone(),
+            random: self.random.clone(),
+            history: self.history.clone(),
+            store: None,
+            topic: None,
+            others: self.others.clone(),
+            guard_off: self.guard_off,
+            options: self.options.clone(),
+            clock: self.clock.clone(),
+            is_topic_made: self.is_topic_made,
+            has_failed: self.has_failed,
+        }
+    }
+
     pub(crate) fn topic_name() -> TopicName {
         "events".parse().expect("a name")
     }

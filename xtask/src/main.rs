@@ -3,6 +3,7 @@
 //! One file per command; a new command is one `mod` line and one line in [`COMMANDS`].
 
 mod ci;
+mod crash;
 mod fuzz;
 mod layers;
 mod process;
@@ -32,6 +33,7 @@ const COMMANDS: &[Entry] = &[
     entry("tidy", tidy::HELP, tidy::main),
     entry("vectors", vectors::HELP, vectors::main),
     entry("fuzz", fuzz::HELP, fuzz::main),
+    entry("crash", crash::HELP, crash::main),
 ];
 
 const fn entry(

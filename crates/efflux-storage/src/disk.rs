@@ -2,7 +2,7 @@
 
 mod real;
 #[cfg(feature = "conformance")]
-pub mod sim;
+pub(crate) mod sim;
 
 use std::fmt;
 use std::io;

@@ -8,6 +8,9 @@ use parking_lot::Mutex;
 
 use crate::disk::{Disk, DiskFile, LockGuard};
 
+/// Bytes of a whole new HEAD file; its records are shorter.
+const HEAD_FILE_BYTES: usize = 1024;
+
 /// A guard against the loss of what was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
@@ -21,7 +24,7 @@ pub enum Guard {
     SyncError,
     /// Taking a failed sync for a failure, instead of trying again until it succeeds.
     NoRetriedSync,
-    /// The record of where the chain stands.
+    /// The record of where the chain stands: it is only written when the topic is made.
     Head,
     /// The lock that keeps a second writer out.
     Lock,
@@ -147,7 +150,7 @@ impl DiskFile for UnguardedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if self.guard == Guard::Head && self.is_head {
+        if self.guard == Guard::Head && self.is_head && bytes.len() < HEAD_FILE_BYTES {
             return Ok(());
         }
         self.file.write_at(bytes, offset)
