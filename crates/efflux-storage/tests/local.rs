@@ -1,9 +1,4 @@
 //! The local backend on the real file system.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
 
 use efflux_storage::particle::{Message, Sequence};
 use efflux_storage::{Expect, Progress, ReadLimit, Store, StoreOptions, TopicOptions};
