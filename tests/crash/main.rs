@@ -16,5 +16,6 @@ mod session;
 mod canaries;
 mod every;
 mod faults;
+mod kill;
 mod random;
 mod rot;

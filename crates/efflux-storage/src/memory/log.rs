@@ -15,7 +15,14 @@ use crate::verify::{Progress, Verified};
 pub(crate) struct MemoryLog {
     name: TopicName,
     state: Mutex<State>,
-    head: watch::Sender<Head>,
+    head: watch::Sender<Shown>,
+}
+
+/// What readers see.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    head: Head,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -33,8 +40,18 @@ impl MemoryLog {
                 sequencer: Sequencer::new(head),
                 particles: vec![root],
             }),
-            head: watch::Sender::new(head),
+            head: watch::Sender::new(Shown {
+                head,
+                is_closed: false,
+            }),
         })
+    }
+
+    fn closed(&self) -> Error {
+        Error::closed(format!(
+            "topic {} is closed: its store was closed, or it was deleted",
+            self.name
+        ))
     }
 }
 
@@ -61,18 +78,22 @@ impl TopicLog for MemoryLog {
     }
 
     fn head(&self) -> Head {
-        *self.head.borrow()
+        self.head.borrow().head
     }
 
     async fn append(&self, batch: Batch) -> Result<Appended> {
         let mut state = self.state.lock();
+        if self.head.borrow().is_closed {
+            return Err(self.closed());
+        }
         match state.sequencer.append(batch)? {
             Sequenced::Linked {
                 particles,
                 receipts,
             } => {
                 state.particles.extend(particles);
-                self.head.send_replace(state.sequencer.head());
+                self.head
+                    .send_modify(|shown| shown.head = state.sequencer.head());
                 Ok(Appended::Placed(receipts))
             }
             Sequenced::LookUpAgain {
@@ -113,10 +134,12 @@ impl TopicLog for MemoryLog {
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
-        let mut head = self.head.subscribe();
-        let past = head.wait_for(|head| head.sequence > sequence).await;
-        past.map(|head| *head)
-            .map_err(|_| Error::closed(format!("topic {} is closed", self.name)))
+        let mut shown = self.head.subscribe();
+        let is_over = |shown: &Shown| shown.head.sequence > sequence || shown.is_closed;
+        match shown.wait_for(is_over).await {
+            Ok(shown) if shown.head.sequence > sequence => Ok(shown.head),
+            _ => Err(self.closed()),
+        }
     }
 
     fn indexed_through(&self, sequence: Sequence) {
@@ -157,6 +180,8 @@ impl TopicLog for MemoryLog {
     }
 
     async fn close(&self) -> Result<()> {
+        let _state = self.state.lock();
+        self.head.send_modify(|shown| shown.is_closed = true);
         Ok(())
     }
 }
