@@ -1,2 +1,25 @@
-//! efflux-node
-pub use efflux_flow::{self as flow};
+//! The Efflux node: reading records from files, and the command line program `efflux`.
+//!
+//! The library holds what other programs can use as well; today that is [`import`], which turns
+//! files of records into messages.
+//!
+//! ```
+//! use efflux_node::import::{Format, Mapping, Records, RecordOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = "{\"id\":\"a-1\",\"total\":12}\n{\"id\":\"a-2\",\"total\":7}\n".as_bytes();
+//! let mut mapping = Mapping::default().with_id("id".parse()?);
+//! let mut records = Records::new(Format::Ndjson, Box::new(file), &RecordOptions::default())?;
+//! let mut ids = Vec::new();
+//! while let Some(record) = records.next() {
+//!     let message = mapping.message("orders.ndjson", record?)?;
+//!     ids.extend(message.id().map(ToString::to_string));
+//! }
+//! assert_eq!(ids, ["a-1", "a-2"]);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod import;
+
+pub use efflux_flow::{self as flow, particle, pipeline, storage};

@@ -1,0 +1,64 @@
+//! Progress on standard error, and only when it is a terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a line that says how far the work is is drawn anew while nothing else happens.
+const TICK: Duration = Duration::from_millis(120);
+
+/// A line that says how far the work is; nothing where standard error is no terminal.
+#[derive(Debug)]
+pub(crate) struct ProgressLine {
+    bar: ProgressBar,
+}
+
+impl ProgressLine {
+    /// A bar over a known number of bytes, or a counter where it is not known.
+    pub(crate) fn over(bytes: Option<u64>) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self {
+                bar: ProgressBar::hidden(),
+            };
+        }
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(10));
+        let template = match bytes {
+            Some(_) => "{bar:30} {bytes}/{total_bytes} {msg} (about {eta} left)",
+            None => "{spinner} {bytes} {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(TICK);
+        Self { bar }
+    }
+
+    /// Says how far the work is.
+    pub(crate) fn tell(&self, bytes: u64, message: String) {
+        if !self.bar.is_hidden() {
+            self.bar.set_position(bytes);
+            self.bar.set_message(message);
+        }
+    }
+
+    /// A handle that tells from elsewhere.
+    pub(crate) fn teller(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |particles, bytes| {
+            bar.set_position(bytes);
+            bar.set_message(format!("{particles} particles"));
+        }
+    }
+
+    /// Prints a line above it.
+    pub(crate) fn print(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

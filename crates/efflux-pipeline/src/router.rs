@@ -1,0 +1,47 @@
+//! Which topic a message goes to.
+
+use std::fmt;
+
+use efflux_storage::particle::{Message, TopicName};
+
+use crate::stage_error::StageError;
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Into this topic.
+    To(TopicName),
+    /// Nowhere, for this reason.
+    Drop(String),
+}
+
+/// Chooses the topic of each message.
+///
+/// 1. The same message always gets the same route, so that one that comes twice meets itself.
+/// 2. A router changes nothing and waits for nothing.
+pub trait Router: Send + Sync + fmt::Debug {
+    /// The message's route.
+    ///
+    /// # Errors
+    /// [`StageError::Rejected`] when no topic can be told from the message.
+    fn route(&self, message: &Message) -> Result<Route, StageError>;
+}
+
+/// A topic's name routes every message to that topic.
+impl Router for TopicName {
+    fn route(&self, _message: &Message) -> Result<Route, StageError> {
+        Ok(Route::To(self.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_routes_everything_to_its_topic() {
+        let orders: TopicName = "orders".parse().unwrap();
+        let route = orders.route(&Message::new("a")).unwrap();
+        assert_eq!(route, Route::To("orders".parse().unwrap()));
+    }
+}
