@@ -77,7 +77,8 @@ macro_rules! conformance_suite {
                 following:
                     a_follower_sees_each_particle_once_in_order,
                     a_follower_that_was_cancelled_misses_nothing,
-                    waiting_ends_with_the_next_particle;
+                    waiting_ends_with_the_next_particle,
+                    waiting_ends_when_the_topic_is_closed;
                 finding:
                     finding_is_scanning,
                     finding_is_scanning_after_reopening;

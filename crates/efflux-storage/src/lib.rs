@@ -12,6 +12,7 @@ mod verify;
 
 mod log;
 mod sequencer;
+mod standing;
 
 mod disk;
 mod ids;

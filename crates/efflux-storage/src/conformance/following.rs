@@ -5,8 +5,8 @@ use std::time::Duration;
 use efflux_particle::Sequence;
 
 use super::fixture::Fixture;
-use super::sample::{fill, message, read_all, topic};
-use crate::error::{Error, Result};
+use super::sample::{fill, kind, message, read_all, topic};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::ReadLimit;
 
 fn joined<T>(answer: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
@@ -58,5 +58,24 @@ pub async fn waiting_ends_with_the_next_particle(fixture: &dyn Fixture) -> Resul
     let head = joined(waiting.await)?;
     assert_eq!(head.sequence, receipt.sequence);
     assert_eq!(head.fingerprint, receipt.fingerprint);
+    Ok(())
+}
+
+/// Who waits is told when the topic is closed, and when it is deleted.
+pub async fn waiting_ends_when_the_topic_is_closed(fixture: &dyn Fixture) -> Result<()> {
+    for is_deleted in [true, false] {
+        let topic = topic(fixture).await?;
+        let mut follower = topic.follow(Sequence::FIRST);
+        let waiting = tokio::spawn(async move { follower.next_batch().await });
+        if is_deleted {
+            topic.store().delete_topic(topic.name()).await?;
+        } else {
+            topic.store().close().await?;
+        }
+        assert_eq!(kind(&joined(waiting.await)), Some(ErrorKind::Closed));
+        let late = topic.wait_past(topic.head().sequence).await;
+        assert_eq!(kind(&late), Some(ErrorKind::Closed));
+        topic.store().close().await?;
+    }
     Ok(())
 }

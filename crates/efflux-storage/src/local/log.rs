@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use efflux_particle::{Head, Particle, Sequence, TopicName};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::check;
 use super::files::TopicFiles;
@@ -21,6 +21,7 @@ use crate::limits::PENDING_BYTES_MAX;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::options::{Sync, TopicOptions};
 use crate::sequencer::{Sequenced, Sequencer};
+use crate::standing::Standing;
 use crate::verify::{Progress, Verified};
 use crate::workers::Workers;
 
@@ -37,7 +38,7 @@ struct Core {
     workers: Arc<Workers>,
     state: Mutex<State>,
     writer: Mutex<Writer>,
-    head: watch::Sender<Head>,
+    standing: Standing,
     /// Told when the group that was forming has been taken to be written.
     taken: Notify,
 }
@@ -104,7 +105,7 @@ impl LocalLog {
             workers,
             state: Mutex::new(state),
             writer: Mutex::new(writer),
-            head: watch::Sender::new(head),
+            standing: Standing::at(head),
             taken: Notify::new(),
         };
         Ok(Self {
@@ -157,7 +158,7 @@ impl Core {
             .map(|receipt| receipt.sequence)
             .max()
             .unwrap_or_default();
-        if particles.is_empty() && self.head.borrow().sequence >= newest {
+        if particles.is_empty() && self.standing.head().sequence >= newest {
             return Ok(Step::Done(Appended::Placed(receipts)));
         }
         let (done, is_done) = oneshot::channel();
@@ -196,7 +197,7 @@ impl Core {
 
     fn publish(self: &Arc<Self>, group: Group, policy: Sync) {
         if let Some(last) = group.particles.last() {
-            self.head.send_replace(Head::on(last));
+            self.standing.move_to(Head::on(last));
         }
         for done in group.waiting {
             let _ = done.send(Ok(()));
@@ -249,6 +250,7 @@ impl Core {
             let _ = done.send(Err(closed.clone()));
         }
         self.taken.notify_waiters();
+        self.standing.close();
     }
 
     fn close(&self) -> Result<()> {
@@ -270,7 +272,7 @@ impl Core {
             .commit(&group.particles)
             .and_then(|()| writer.close());
         if let (Ok(()), Some(last)) = (&finished, group.particles.last()) {
-            self.head.send_replace(Head::on(last));
+            self.standing.move_to(Head::on(last));
         }
         for done in group.waiting {
             let _ = done.send(if finished.is_ok() {
@@ -279,6 +281,8 @@ impl Core {
                 Err(closed.clone())
             });
         }
+        self.taken.notify_waiters();
+        self.standing.close();
         finished
     }
 }
@@ -290,7 +294,7 @@ impl TopicLog for LocalLog {
     }
 
     fn head(&self) -> Head {
-        *self.core.head.borrow()
+        self.core.standing.head()
     }
 
     async fn append(&self, batch: Batch) -> Result<Appended> {
@@ -335,10 +339,7 @@ impl TopicLog for LocalLog {
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
-        let mut head = self.core.head.subscribe();
-        let past = head.wait_for(|head| head.sequence > sequence).await;
-        past.map(|head| *head)
-            .map_err(|_| Error::closed("the store was closed"))
+        self.core.standing.wait_past(sequence, self.name()).await
     }
 
     fn indexed_through(&self, sequence: Sequence) {

@@ -1,6 +1,7 @@
 //! A topic's log read by a process that does not write it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use efflux_particle::{Head, Particle, Sequence, TopicName};
@@ -28,6 +29,7 @@ pub(super) struct ReaderLog {
     head: Mutex<Head>,
     clock: Arc<dyn Clock>,
     workers: Arc<Workers>,
+    is_closed: AtomicBool,
 }
 
 impl ReaderLog {
@@ -53,6 +55,7 @@ impl ReaderLog {
             head: Mutex::new(record.head),
             clock,
             workers,
+            is_closed: AtomicBool::new(false),
         };
         log.list_segments()?;
         Ok(log)
@@ -121,6 +124,9 @@ impl TopicLog for ReaderLog {
             if head.sequence > sequence {
                 return Ok(head);
             }
+            if self.is_closed.load(Ordering::Relaxed) {
+                return Err(Error::closed(format!("topic {} is closed", self.name())));
+            }
             self.clock
                 .sleep_until(self.clock.now().plus(HEAD_POLL))
                 .await;
@@ -139,6 +145,7 @@ impl TopicLog for ReaderLog {
     }
 
     async fn close(&self) -> Result<()> {
+        self.is_closed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
