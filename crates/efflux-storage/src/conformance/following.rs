@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use efflux_particle::Sequence;
+use efflux_particle::{Particle, Sequence};
 
 use super::fixture::Fixture;
 use super::sample::{fill, kind, message, read_all, topic};
@@ -41,7 +41,7 @@ pub async fn a_follower_that_was_cancelled_misses_nothing(fixture: &dyn Fixture)
         assert!(given_up.await.is_err());
         let receipt = topic.append(message(number)).await?;
         let seen = follower.next_batch().await?;
-        let places: Vec<_> = seen.iter().map(|particle| particle.sequence()).collect();
+        let places: Vec<_> = seen.iter().map(Particle::sequence).collect();
         assert_eq!(places, [receipt.sequence]);
     }
     Ok(())

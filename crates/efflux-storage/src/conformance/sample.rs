@@ -42,7 +42,14 @@ pub(super) fn message(number: usize) -> Message {
     Message::new(format!("message {number} ").repeat(1 + number % 12))
         .with_data_type(format!("type {}", number % 3))
         .with_message_group(format!("group {}", number % 4))
-        .with_property("parity", if number % 2 == 0 { "even" } else { "odd" })
+        .with_property(
+            "parity",
+            if number.is_multiple_of(2) {
+                "even"
+            } else {
+                "odd"
+            },
+        )
 }
 
 /// Messages with these numbers.

@@ -230,11 +230,13 @@ impl Writer {
 fn write_table(files: &TopicFiles, segment: &Segment) {
     let Some(table) = segment.table() else { return };
     let write = || -> io::Result<()> {
-        let file = files
-            .disk
-            .create(&files.path(&offsets_name(segment.first())))?;
+        // Beside it, so that a reader never sees a part of it.
+        let path = files.path(&offsets_name(segment.first()));
+        let beside = files.path(&format!("{}.new", offsets_name(segment.first())));
+        let file = files.disk.create(&beside)?;
         file.set_len(0)?;
-        file.write_at(&table, 0)
+        file.write_at(&table, 0)?;
+        files.disk.rename(&beside, &path)
     };
     let _ = write();
 }
