@@ -51,7 +51,8 @@ echo "Once more with the same head: somebody, we ourselves, has written meanwhil
 run append orders '{"order":"o-1001","note":"again"}' --type order.noted --expect "head=$looked" ||
     echo "(exit code $?: conflict)"
 
-step "5. Consume as \"billing\". What was printed is committed; the next call goes on after it."
+step "5. Consume as \"billing\". What was printed is committed; the next call goes on after it.
+   An order is a message group: of its events, only one at a time is in flight."
 run consume orders --consumer billing --max 2
 run consume orders --consumer billing --max 2
 run consumer list orders

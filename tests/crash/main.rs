@@ -17,5 +17,6 @@ mod canaries;
 mod consumers;
 mod every;
 mod faults;
+mod kill;
 mod random;
 mod rot;

@@ -39,7 +39,7 @@ fn an_interrupted_import_keeps_what_was_done_and_can_go_on() {
 }
 
 #[test]
-fn a_second_interrupt_ends_at_once_and_a_terminate_ends_cleanly() {
+fn every_signal_to_end_ends_cleanly() {
     let place = Place::with_topic("t");
     for name in ["INT", "TERM", "HUP"] {
         let mut child = place.start(&["append", "t", "--stdin"]);

@@ -208,3 +208,13 @@ fn an_export_is_read_by_the_independent_verifier() {
     let at = frames.windows(part.len()).position(|window| window == part);
     assert!(at.is_some_and(|at| at > 0));
 }
+
+#[test]
+fn a_closed_standard_error_is_no_failure() {
+    let place = Place::new();
+    place.file("a.ndjson", "{}\n");
+    let mut child = place.start(&["import", "t", "a.ndjson"]);
+    drop(child.stderr.take());
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

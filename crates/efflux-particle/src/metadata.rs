@@ -101,6 +101,15 @@ impl Metadata {
         &self.bytes
     }
 
+    /// The same metadata in memory of its own, so that the frame it came with may be let go.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+            fields: self.fields.clone(),
+        }
+    }
+
     /// The message's id.
     #[must_use]
     pub fn id(&self) -> Id {

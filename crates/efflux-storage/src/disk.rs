@@ -154,10 +154,13 @@ pub(crate) fn read_exact_at(file: &dyn DiskFile, offset: u64, count: usize) -> i
     }
 }
 
-/// Reads a whole small file.
-pub(crate) fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a whole small file of at most `bytes_max` bytes.
+pub(crate) fn read_file(disk: &dyn Disk, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
-    let bytes = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let bytes = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    if bytes > bytes_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     read_exact_at(&*file, 0, bytes)
 }
 

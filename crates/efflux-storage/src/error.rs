@@ -134,6 +134,16 @@ impl Error {
         Self::new(kind, format!("{what}: {source}{advice}")).with_source(source)
     }
 
+    /// Writing failed while doing `what`: the change may or may not have reached the disk.
+    #[must_use]
+    pub fn write(what: impl Into<String>, source: io::Error) -> Self {
+        let mut error = Self::io(what, source);
+        if error.kind != ErrorKind::Full {
+            error.kind = ErrorKind::Unavailable;
+        }
+        error.with_may_have_applied()
+    }
+
     /// Adds the error beneath this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -12,7 +12,6 @@ mod verify;
 
 mod log;
 mod sequencer;
-mod standing;
 
 mod disk;
 mod ids;

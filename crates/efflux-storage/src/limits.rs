@@ -45,6 +45,10 @@ pub const READ_BYTES_DEFAULT: usize = 1024 * 1024;
 /// 4 million particles; other tables are read again when they are needed.
 pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Sealed segments of a store whose files are open at the same time: a quarter of the 1,024
+/// descriptors that a process usually may have.
+pub const OPEN_SEGMENTS_MAX: usize = 256;
+
 /// Threads that write and sync, shared by all topics of a store. Syncs of different topics overlap.
 pub const WORKER_THREADS: usize = 4;
 
@@ -59,3 +63,12 @@ pub const HEAD_POLL: Duration = Duration::from_millis(20);
 
 /// Shortest interval for [`Sync::Interval`](crate::Sync::Interval).
 pub const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Longest interval for [`Sync::Interval`](crate::Sync::Interval): more is `os`.
+pub const SYNC_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+
+/// Most bytes of the small text files of a store.
+pub const TEXT_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a file that holds a segment's offsets: the smallest frames in the largest segment.
+pub const OFFSETS_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::limits::{
-    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SYNC_INTERVAL_MIN,
+    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SYNC_INTERVAL_MAX,
+    SYNC_INTERVAL_MIN,
 };
 
 /// When an append counts as done.
@@ -108,10 +109,12 @@ impl TopicOptions {
             )));
         }
         match self.sync {
-            Sync::Interval(time) if time < SYNC_INTERVAL_MIN => Err(Error::invalid(format!(
-                "a sync interval of {} µs is too short: use sync always",
-                time.as_micros()
-            ))),
+            Sync::Interval(time) if !(SYNC_INTERVAL_MIN..=SYNC_INTERVAL_MAX).contains(&time) => {
+                Err(Error::invalid(format!(
+                    "a sync interval of {} µs is not possible: use 1 ms to an hour, always or os",
+                    time.as_micros()
+                )))
+            }
             _ => Ok(()),
         }
     }

@@ -249,7 +249,7 @@ impl Sequencer {
         self.head = head;
         for particle in &particles {
             self.window.add(particle);
-            self.recent.add(particle.metadata(), particle.frame().len());
+            self.recent.add(particle.metadata());
         }
         Ok(Sequenced::Linked {
             particles,

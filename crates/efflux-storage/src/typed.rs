@@ -1,5 +1,6 @@
 //! A topic whose payloads are values of a Rust type.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use efflux_particle::limits::CONTENT_BYTES_DEFAULT_MAX;
@@ -212,19 +213,13 @@ impl<T: Data> TypedTopic<T> {
     pub async fn find(&self, query: &Query, options: FindOptions) -> Result<TypedBatches<T>> {
         let query = Query::data_type(T::DATA_TYPE).and(query.clone());
         let source = Source::Found(self.topic.find(&query, options).await?);
-        Ok(TypedBatches {
-            source,
-            data: PhantomData,
-        })
+        Ok(TypedBatches::of(source))
     }
 
     /// Reads values from `from` upwards and goes on with what is appended later.
     #[must_use]
     pub fn follow(&self, from: Sequence) -> TypedBatches<T> {
-        TypedBatches {
-            source: Source::Followed(self.topic.follow(from)),
-            data: PhantomData,
-        }
+        TypedBatches::of(Source::Followed(self.topic.follow(from)))
     }
 }
 
@@ -232,6 +227,8 @@ impl<T: Data> TypedTopic<T> {
 #[derive(Debug)]
 pub struct TypedBatches<T> {
     source: Source,
+    /// Particles that were read and not yet given out.
+    waiting: VecDeque<Particle>,
     data: PhantomData<fn() -> T>,
 }
 
@@ -242,26 +239,53 @@ enum Source {
 }
 
 impl<T: Data> TypedBatches<T> {
+    const fn of(source: Source) -> Self {
+        Self {
+            source,
+            waiting: VecDeque::new(),
+            data: PhantomData,
+        }
+    }
+
     /// The next values: of a search, empty at its end; of a follower, one at least.
     ///
     /// # Errors
-    /// Those of reading; `Invalid` when a payload is no such value, naming the particle.
+    /// Those of reading; `Invalid` when a payload is no such value, naming the particle: the values
+    /// before it were given out, and the next call goes on behind it.
     pub async fn next_batch(&mut self) -> Result<Vec<(Particle, T)>> {
         loop {
-            let (particles, is_last) = match &mut self.source {
-                Source::Found(finder) => (finder.next_batch().await?, true),
-                Source::Followed(follower) => (follower.next_batch().await?, false),
-            };
-            let mut values = Vec::with_capacity(particles.len());
-            for particle in particles {
-                if let Some(value) = decode(&particle)? {
-                    values.push((particle, value));
+            if self.waiting.is_empty() {
+                let (particles, is_over) = match &mut self.source {
+                    Source::Found(finder) => (finder.next_batch().await?, true),
+                    Source::Followed(follower) => (follower.next_batch().await?, false),
+                };
+                if particles.is_empty() && is_over {
+                    return Ok(Vec::new());
                 }
+                self.waiting = particles.into();
             }
-            if is_last || !values.is_empty() {
+            let values = self.decode_waiting()?;
+            if !values.is_empty() {
                 return Ok(values);
             }
         }
+    }
+
+    /// Decodes up to the first payload that cannot be; an error only when that comes first.
+    fn decode_waiting(&mut self) -> Result<Vec<(Particle, T)>> {
+        let mut values = Vec::with_capacity(self.waiting.len());
+        while let Some(particle) = self.waiting.pop_front() {
+            match decode(&particle) {
+                Ok(Some(value)) => values.push((particle, value)),
+                Ok(None) => {}
+                Err(error) if values.is_empty() => return Err(error),
+                Err(_) => {
+                    self.waiting.push_front(particle);
+                    break;
+                }
+            }
+        }
+        Ok(values)
     }
 }
 
@@ -340,6 +364,31 @@ mod tests {
             packed.follow(Sequence::new(2)).next_batch().await.unwrap()[0].1,
             reading(2)
         );
+    }
+
+    #[tokio::test]
+    async fn values_around_a_payload_of_another_shape_are_not_lost() {
+        let store = Store::open("mem:").await.unwrap();
+        let name = "t".parse().unwrap();
+        let topic = store
+            .create_topic(&name, TopicOptions::default())
+            .await
+            .unwrap();
+        let typed = TypedTopic::<Reading>::new(topic.clone(), Encoding::Json);
+        typed.append(&reading(1)).await.unwrap();
+        topic
+            .append(Message::new("{}").with_data_type("reading"))
+            .await
+            .unwrap();
+        typed.append(&reading(2)).await.unwrap();
+        let mut found = typed
+            .find(&Query::all(), FindOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(found.next_batch().await.unwrap()[0].1, reading(1));
+        assert!(found.next_batch().await.is_err());
+        assert_eq!(found.next_batch().await.unwrap()[0].1, reading(2));
+        assert!(found.next_batch().await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -85,7 +86,8 @@ impl Workers {
 impl Queue {
     fn run(&self) {
         while let Some(job) = self.next() {
-            job();
+            // A job that stops at a defect is over; the thread is there for the others.
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 

@@ -26,7 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let topic = topic.clone();
         producers.push(tokio::spawn(async move {
             for round in 0_u64.. {
-                let count = if (round + producer).is_multiple_of(5) { 7 } else { 1 };
+                let count = if (round + producer).is_multiple_of(5) {
+                    7
+                } else {
+                    1
+                };
                 let messages = messages(seed, producer, round, count);
                 let ids: Vec<Id> = messages.iter().filter_map(|m| m.id().cloned()).collect();
                 match topic.append_batch(messages).await {

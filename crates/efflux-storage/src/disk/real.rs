@@ -76,8 +76,10 @@ impl Disk for RealDisk {
             .open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0)?;
-                file.write_all(note.as_bytes())?;
+                // The note is a courtesy: a full disk must not keep the store from being opened.
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| file.write_all(note.as_bytes()));
                 Ok(Some(Box::new(RealLock(file))))
             }
             Err(TryLockError::WouldBlock) => Ok(None),

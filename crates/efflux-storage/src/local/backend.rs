@@ -1,8 +1,9 @@
 //! A store in a folder: its lock, its topics.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use efflux_particle::{ConsumerName, Head, TopicName};
@@ -14,14 +15,14 @@ use super::files::{
     write_store_file, write_topic_file,
 };
 use super::head_record::{HeadRecord, Place};
-use super::log::LocalLog;
+use super::log::{Core, LocalLog};
 use super::reader::ReaderLog;
 use super::segments::Tables;
 use crate::disk::{Disk, LockGuard, read_file};
 use crate::error::{Error, Result};
 use crate::ids::IdSource;
 use crate::journal::FileJournal;
-use crate::limits::WORKER_THREADS;
+use crate::limits::{TEXT_FILE_BYTES_MAX, WORKER_THREADS};
 use crate::log::{Backend, Journal, TopicLog};
 use crate::options::{Access, StoreOptions, TopicOptions};
 use crate::workers::Workers;
@@ -41,6 +42,9 @@ pub(crate) struct LocalBackend {
     tables: Arc<Tables>,
     /// Held while topics are made and deleted.
     names: Mutex<()>,
+    /// The logs that are open, so that none writes when its topic is opened anew, or when the lock
+    /// is let go, whoever still holds a handle to it.
+    logs: Mutex<BTreeMap<TopicName, Weak<Core>>>,
     lock: Mutex<Option<Box<dyn LockGuard>>>,
 }
 
@@ -71,6 +75,7 @@ impl LocalBackend {
             workers: Arc::new(workers),
             tables: Arc::default(),
             names: Mutex::new(()),
+            logs: Mutex::default(),
             lock: Mutex::new(lock),
         };
         if backend.is_writable() {
@@ -107,11 +112,25 @@ impl LocalBackend {
 
     fn files(&self, topic: &TopicName) -> Arc<TopicFiles> {
         let folder = topic_folder(&self.folder, topic);
-        Arc::new(TopicFiles {
-            disk: Arc::clone(&self.disk),
+        Arc::new(TopicFiles::new(
+            Arc::clone(&self.disk),
             folder,
-            topic: topic.clone(),
-        })
+            topic.clone(),
+        ))
+    }
+
+    /// Closes the log of a topic that somebody may still hold.
+    fn end_log(&self, name: &TopicName) {
+        let open = self.logs.lock().remove(name).and_then(|log| log.upgrade());
+        if let Some(open) = open {
+            // A failure was told to whoever waited; recovery finds what it left.
+            let _ = open.close();
+        }
+    }
+
+    fn end_logs(&self) {
+        let names: Vec<TopicName> = self.logs.lock().keys().cloned().collect();
+        names.iter().for_each(|name| self.end_log(name));
     }
 
     fn open_log(&self, name: &TopicName) -> Result<Arc<dyn TopicLog>> {
@@ -124,11 +143,14 @@ impl LocalBackend {
                 let topics = self.topics_folder();
                 let synced = self.disk.sync_folder(&topics);
                 synced.map_err(|error| unwritable(&topics, error))?;
-                Arc::new(LocalLog::open(files, options, workers, tables)?)
+                self.end_log(name);
+                let log = LocalLog::open(files, options, workers, tables)?;
+                self.logs.lock().insert(name.clone(), log.core());
+                Arc::new(log)
             }
             Access::Read => {
                 let clock = Arc::clone(self.ids.clock());
-                Arc::new(ReaderLog::open(files, clock, workers, tables)?)
+                Arc::new(ReaderLog::open(files, clock, tables)?)
             }
         })
     }
@@ -168,6 +190,13 @@ impl LocalBackend {
         self.disk
             .rename(&folder, &topic_folder(&self.folder, name))?;
         self.disk.sync_folder(&topics)
+    }
+}
+
+impl Drop for LocalBackend {
+    /// Closes what is still open before the lock is let go.
+    fn drop(&mut self) {
+        self.end_logs();
     }
 }
 
@@ -218,7 +247,7 @@ fn open_to_write(
         .lock(&path, &note)
         .map_err(|error| unwritable(&path, error))?;
     let lock = lock.ok_or_else(|| {
-        let holder = read_file(disk, &path).unwrap_or_default();
+        let holder = read_file(disk, &path, TEXT_FILE_BYTES_MAX).unwrap_or_default();
         let holder = String::from_utf8_lossy(&holder);
         let holder = if holder.trim().is_empty() {
             "another process"
@@ -305,6 +334,7 @@ impl Backend for LocalBackend {
         if !self.disk.exists(&folder) {
             return Err(Error::not_found(format!("there is no topic {name}")));
         }
+        self.end_log(name);
         let topics = self.topics_folder();
         let going = topics.join(format!("{name}{DELETING_SUFFIX}"));
         let delete = || {
@@ -313,7 +343,9 @@ impl Backend for LocalBackend {
             }
             self.disk.rename(&folder, &going)?;
             self.disk.sync_folder(&topics)?;
-            self.disk.remove_folder(&going)
+            // The topic is gone by now; what is left of it goes at the next opening at the latest.
+            let _ = self.disk.remove_folder(&going);
+            Ok(())
         };
         delete().map_err(|error| unwritable(&folder, error))
     }
@@ -344,6 +376,7 @@ impl Backend for LocalBackend {
     }
 
     async fn close(&self) {
+        self.end_logs();
         *self.lock.lock() = None;
     }
 

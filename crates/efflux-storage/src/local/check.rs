@@ -1,9 +1,12 @@
 //! Checking everything that is stored of a topic, without writing.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use efflux_particle::{Chain, Head, Particle, Sequence};
+use tokio::sync::oneshot;
 
 use super::files::{
     CONSUMERS_FOLDER, HEAD_FILE, JOURNAL_SUFFIX, TopicFiles, list_segments, offsets_name,
@@ -13,8 +16,9 @@ use super::head_record::{HeadRecord, Slots};
 use super::offsets::Offsets;
 use super::tail::{Step, Walk};
 use crate::disk::{DiskFile, read_file};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal;
+use crate::limits::OFFSETS_FILE_BYTES_MAX;
 use crate::verify::{Progress, Verified};
 
 /// Particles between two calls of the progress.
@@ -35,9 +39,12 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     let firsts = list_segments(&*files.disk, &files.folder)
         .map_err(|error| Error::io(format!("cannot list {}", files.folder.display()), error))?;
     for (place, first) in firsts.iter().enumerate() {
-        check.segment(*first, firsts.get(place + 1).copied(), &record)?;
+        check.segment(*first, firsts.get(place + 1).copied(), record.as_ref())?;
     }
-    check.reached(&record)?;
+    match &record {
+        Some(record) => check.reached(record)?,
+        None => return Err(check.missing_record()),
+    }
     check.journals()?;
     let head = check.at().ok_or_else(|| check.missing_root())?;
     let segments = firsts.len() as u64;
@@ -57,6 +64,22 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     })
 }
 
+/// Runs [`check`] on a thread of its own: it takes as long as the topic is large.
+pub(super) async fn check_aside(files: Arc<TopicFiles>, progress: Progress) -> Result<Verified> {
+    let (answer, answered) = oneshot::channel();
+    let check = move || {
+        let _ = answer.send(check(&files, &progress));
+    };
+    thread::Builder::new()
+        .name("efflux-verify".to_owned())
+        .spawn(check)
+        .map_err(|error| Error::io("cannot start a thread", error))?;
+    let message = "the check stopped at a defect of this program; please report it";
+    answered
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, message)))
+}
+
 struct Check<'a> {
     files: &'a Arc<TopicFiles>,
     progress: &'a Progress,
@@ -67,10 +90,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn read_record(&mut self) -> Result<HeadRecord> {
+    /// The HEAD record; none when no copy of it is whole, which is told when all else is checked.
+    fn read_record(&mut self) -> Result<Option<HeadRecord>> {
         let path = self.files.path(HEAD_FILE);
         let unreadable = |error| Error::io(format!("cannot read {}", path.display()), error);
-        let file = self.files.disk.open(&path).map_err(unreadable)?;
+        let file = match self.files.disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(unreadable)?,
+        };
         let slots = Slots::read(&*file).map_err(unreadable)?;
         if slots.newest.is_some() {
             for at in &slots.damaged {
@@ -79,11 +106,18 @@ impl Check<'_> {
                 ));
             }
         }
-        let at = slots.damaged.first().copied().unwrap_or(0);
-        let problem = "no copy of the HEAD record is whole".to_owned();
-        slots
-            .newest
-            .ok_or_else(|| self.files.damage(HEAD_FILE, at, None, problem))
+        Ok(slots.newest)
+    }
+
+    fn missing_record(&self) -> Error {
+        let head = self
+            .at()
+            .map_or("nothing".to_owned(), |head| head.to_string());
+        let problem = format!(
+            "no copy of the HEAD record is whole; the stream itself checks up to {head}. If that is \
+             where the topic should stand, remove the file HEAD: it is then made anew"
+        );
+        self.files.damage(HEAD_FILE, 0, None, problem)
     }
 
     fn missing_root(&self) -> Error {
@@ -107,7 +141,8 @@ impl Check<'_> {
     }
 
     /// Whether everything that was acknowledged has been checked.
-    fn is_past(&self, record: &HeadRecord) -> bool {
+    fn is_past(&self, record: Option<&HeadRecord>) -> bool {
+        let Some(record) = record else { return false };
         self.at()
             .is_some_and(|head| head.sequence >= record.head.sequence)
     }
@@ -116,7 +151,7 @@ impl Check<'_> {
         &mut self,
         first: Sequence,
         next: Option<Sequence>,
-        record: &HeadRecord,
+        record: Option<&HeadRecord>,
     ) -> Result<()> {
         let name = segment_name(first);
         if first != self.next() {
@@ -132,14 +167,13 @@ impl Check<'_> {
             return Err(self.files.damage(&name, 0, Some(self.next()), problem));
         }
         let file = self.files.open_segment(first)?;
-        let until = if first == record.end.segment {
-            record.end.byte
-        } else {
-            u64::MAX
+        let until = match record {
+            Some(record) if first == record.end.segment => record.end.byte,
+            _ => u64::MAX,
         };
         let mut offsets = Offsets::starting_at(first);
         let end = self.walk(
-            first,
+            (first, next),
             &mut Walk::from(&*file, 0).until(until),
             &mut offsets,
             record,
@@ -152,13 +186,17 @@ impl Check<'_> {
     /// Checks particle by particle; where the walk ended.
     fn walk(
         &mut self,
-        first: Sequence,
+        (first, next): (Sequence, Option<Sequence>),
         walk: &mut Walk<'_>,
         offsets: &mut Offsets,
-        record: &HeadRecord,
+        record: Option<&HeadRecord>,
     ) -> Result<u64> {
         let name = segment_name(first);
         loop {
+            if next == Some(self.next()) {
+                // What stands behind was copied to the next segment by a recovery.
+                return Ok(walk.position());
+            }
             let step = walk.step().map_err(|error| {
                 Error::io(
                     format!("cannot read {}", self.files.path(&name).display()),
@@ -219,7 +257,7 @@ impl Check<'_> {
         file: &dyn DiskFile,
         end: u64,
         next: Option<Sequence>,
-        record: &HeadRecord,
+        record: Option<&HeadRecord>,
     ) -> Result<()> {
         let unreadable = |error| Error::io(format!("cannot read {name}"), error);
         let length = file.len().map_err(unreadable)?;
@@ -230,7 +268,7 @@ impl Check<'_> {
             let problem = "expected a particle, found zeros".to_owned();
             return Err(self.files.damage(name, end, Some(self.next()), problem));
         }
-        if record.is_clean || next.is_some() {
+        if record.is_some_and(|record| record.is_clean) || next.is_some() {
             self.notes.push(format!(
                 "{name} offset={end}: bytes behind the last particle"
             ));
@@ -241,7 +279,11 @@ impl Check<'_> {
     /// Holds the table of offsets against what was found; it is derived, so damage does no harm.
     fn check_table(&mut self, first: Sequence, offsets: &Offsets) {
         let name = offsets_name(first);
-        let Ok(bytes) = read_file(&*self.files.disk, &self.files.path(&name)) else {
+        let Ok(bytes) = read_file(
+            &*self.files.disk,
+            &self.files.path(&name),
+            OFFSETS_FILE_BYTES_MAX,
+        ) else {
             return;
         };
         let is_right = Offsets::decode(&bytes, first).is_some_and(|table| table.is_within(offsets));

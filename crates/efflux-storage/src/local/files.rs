@@ -3,12 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use efflux_particle::{Sequence, TopicName};
 
 use crate::disk::{Disk, DiskFile, read_file, replace_file};
 use crate::error::{Damage, Error, Result};
+use crate::limits::TEXT_FILE_BYTES_MAX;
 use crate::options::{Sync, TopicOptions};
 
 /// The version of the store's layout that this program writes and reads.
@@ -32,9 +34,29 @@ pub(super) struct TopicFiles {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) topic: TopicName,
+    is_ended: AtomicBool,
 }
 
 impl TopicFiles {
+    pub(super) const fn new(disk: Arc<dyn Disk>, folder: PathBuf, topic: TopicName) -> Self {
+        let is_ended = AtomicBool::new(false);
+        Self {
+            disk,
+            folder,
+            topic,
+            is_ended,
+        }
+    }
+
+    /// Says that nothing is written here any more: the folder may soon be another topic's.
+    pub(super) fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -120,13 +142,14 @@ pub(super) fn write_store_file(disk: &dyn Disk, folder: &Path) -> io::Result<()>
 pub(super) fn check_store_file(disk: &dyn Disk, folder: &Path) -> Result<()> {
     let path = folder.join(STORE_FILE);
     let shown = folder.display();
-    let bytes = read_file(disk, &path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::invalid(format!(
-            "{shown} is no Efflux store: it has other files and no file {STORE_FILE}; \
+    let bytes =
+        read_file(disk, &path, TEXT_FILE_BYTES_MAX).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::invalid(format!(
+                "{shown} is no Efflux store: it has other files and no file {STORE_FILE}; \
              name an empty or a new folder"
-        )),
-        _ => Error::io(format!("cannot read {}", path.display()), error),
-    })?;
+            )),
+            _ => Error::io(format!("cannot read {}", path.display()), error),
+        })?;
     let damaged = || {
         Error::new(
             crate::ErrorKind::Corrupt,
@@ -179,10 +202,11 @@ pub(super) fn read_topic_file(
     topic: &TopicName,
 ) -> Result<TopicOptions> {
     let path = folder.join(TOPIC_FILE);
-    let bytes = read_file(disk, &path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::not_found(format!("there is no topic {topic}")),
-        _ => Error::io(format!("cannot read {}", path.display()), error),
-    })?;
+    let bytes =
+        read_file(disk, &path, TEXT_FILE_BYTES_MAX).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::not_found(format!("there is no topic {topic}")),
+            _ => Error::io(format!("cannot read {}", path.display()), error),
+        })?;
     parse_topic_file(&bytes).ok_or_else(|| {
         Error::corrupt(Damage {
             topic: topic.clone(),

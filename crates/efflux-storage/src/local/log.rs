@@ -3,12 +3,13 @@
 //! An append links its batch under a lock and adds it to the group that is forming. While one group
 //! is written and synced by a worker thread, the next one forms.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use efflux_particle::{Head, Particle, Sequence, TopicName};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::check;
 use super::files::TopicFiles;
@@ -21,7 +22,6 @@ use crate::limits::PENDING_BYTES_MAX;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::options::{Sync, TopicOptions};
 use crate::sequencer::{Sequenced, Sequencer};
-use crate::standing::Standing;
 use crate::verify::{Progress, Verified};
 use crate::workers::Workers;
 
@@ -32,13 +32,13 @@ pub(super) struct LocalLog {
 }
 
 #[derive(Debug)]
-struct Core {
+pub(super) struct Core {
     files: Arc<TopicFiles>,
     segments: Arc<Segments>,
     workers: Arc<Workers>,
     state: Mutex<State>,
     writer: Mutex<Writer>,
-    standing: Standing,
+    head: watch::Sender<Shown>,
     /// Told when the group that was forming has been taken to be written.
     taken: Notify,
 }
@@ -57,6 +57,13 @@ struct State {
 struct Closed {
     reason: String,
     kind: ErrorKind,
+}
+
+/// What readers see.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    head: Head,
+    is_closed: bool,
 }
 
 /// Particles that are written and synced together, and who waits for them.
@@ -105,7 +112,10 @@ impl LocalLog {
             workers,
             state: Mutex::new(state),
             writer: Mutex::new(writer),
-            standing: Standing::at(head),
+            head: watch::Sender::new(Shown {
+                head,
+                is_closed: false,
+            }),
             taken: Notify::new(),
         };
         Ok(Self {
@@ -114,7 +124,28 @@ impl LocalLog {
     }
 }
 
+impl LocalLog {
+    /// What writes, for as long as anything holds it.
+    pub(super) fn core(&self) -> Weak<Core> {
+        Arc::downgrade(&self.core)
+    }
+}
+
 impl Core {
+    fn refuse_closed(&self) -> Error {
+        let reason = self
+            .state
+            .lock()
+            .closed
+            .as_ref()
+            .map(|closed| closed.reason.clone());
+        let reason = reason.unwrap_or_else(|| "the store was closed".to_owned());
+        self.refuse(&Closed {
+            reason,
+            kind: ErrorKind::Closed,
+        })
+    }
+
     fn refuse(&self, closed: &Closed) -> Error {
         let topic = &self.files.topic;
         Error::new(
@@ -158,7 +189,7 @@ impl Core {
             .map(|receipt| receipt.sequence)
             .max()
             .unwrap_or_default();
-        if particles.is_empty() && self.standing.head().sequence >= newest {
+        if particles.is_empty() && self.head.borrow().head.sequence >= newest {
             return Ok(Step::Done(Appended::Placed(receipts)));
         }
         let (done, is_done) = oneshot::channel();
@@ -188,7 +219,7 @@ impl Core {
                 std::mem::take(&mut state.forming)
             };
             self.taken.notify_waiters();
-            match writer.commit(&group.particles) {
+            match committed(&mut writer, &group) {
                 Ok(()) => self.publish(group, writer.sync_policy()),
                 Err(error) => self.fail(&error, group),
             }
@@ -197,7 +228,7 @@ impl Core {
 
     fn publish(self: &Arc<Self>, group: Group, policy: Sync) {
         if let Some(last) = group.particles.last() {
-            self.standing.move_to(Head::on(last));
+            self.head.send_modify(|shown| shown.head = Head::on(last));
         }
         for done in group.waiting {
             let _ = done.send(Ok(()));
@@ -249,20 +280,20 @@ impl Core {
         for done in group.waiting.into_iter().chain(forming.waiting) {
             let _ = done.send(Err(closed.clone()));
         }
+        self.head.send_modify(|shown| shown.is_closed = true);
         self.taken.notify_waiters();
-        self.standing.close();
     }
 
-    fn close(&self) -> Result<()> {
-        let closed = Closed {
-            reason: "the store was closed".to_owned(),
-            kind: ErrorKind::Closed,
-        };
+    /// Finishes what was begun, leaves the files in good order, and takes no more appends. When this
+    /// returns, nothing of this log writes any more.
+    pub(super) fn close(&self) -> Result<()> {
+        let reason = "the store was closed, or the topic opened anew or deleted".to_owned();
+        let kind = ErrorKind::Closed;
         let mut writer = self.writer.lock();
         let group = {
             let mut state = self.state.lock();
             match &state.closed {
-                None => state.closed = Some(closed.clone()),
+                None => state.closed = Some(Closed { reason, kind }),
                 Some(before) if before.kind == ErrorKind::Closed => return Ok(()),
                 Some(failed) => return Err(self.refuse(failed)),
             }
@@ -272,19 +303,29 @@ impl Core {
             .commit(&group.particles)
             .and_then(|()| writer.close());
         if let (Ok(()), Some(last)) = (&finished, group.particles.last()) {
-            self.standing.move_to(Head::on(last));
+            self.head.send_modify(|shown| shown.head = Head::on(last));
         }
+        let told = finished.as_ref().map_err(|error| Closed {
+            reason: error.to_string(),
+            kind: error.kind(),
+        });
         for done in group.waiting {
-            let _ = done.send(if finished.is_ok() {
-                Ok(())
-            } else {
-                Err(closed.clone())
-            });
+            let _ = done.send(told.clone().copied());
         }
+        self.files.end();
+        self.head.send_modify(|shown| shown.is_closed = true);
         self.taken.notify_waiters();
-        self.standing.close();
         finished
     }
+}
+
+/// Writes a group. A defect of ours must not leave those waiting who wait for it.
+fn committed(writer: &mut Writer, group: &Group) -> Result<()> {
+    let commit = AssertUnwindSafe(|| writer.commit(&group.particles));
+    catch_unwind(commit).unwrap_or_else(|_| {
+        let message = "writing stopped at a defect of this program; please report it";
+        Err(Error::new(ErrorKind::Unavailable, message).with_may_have_applied())
+    })
 }
 
 #[async_trait]
@@ -294,7 +335,7 @@ impl TopicLog for LocalLog {
     }
 
     fn head(&self) -> Head {
-        self.core.standing.head()
+        self.core.head.borrow().head
     }
 
     async fn append(&self, batch: Batch) -> Result<Appended> {
@@ -339,7 +380,12 @@ impl TopicLog for LocalLog {
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
-        self.core.standing.wait_past(sequence, self.name()).await
+        let mut shown = self.core.head.subscribe();
+        let is_over = |shown: &Shown| shown.head.sequence > sequence || shown.is_closed;
+        match shown.wait_for(is_over).await {
+            Ok(shown) if shown.head.sequence > sequence => Ok(shown.head),
+            _ => Err(self.core.refuse_closed()),
+        }
     }
 
     fn indexed_through(&self, sequence: Sequence) {
@@ -347,13 +393,7 @@ impl TopicLog for LocalLog {
     }
 
     async fn verify(&self, progress: Progress) -> Result<Verified> {
-        let files = Arc::clone(&self.core.files);
-        let checked = self
-            .core
-            .workers
-            .run(move || check::check(&files, &progress))
-            .await;
-        checked.unwrap_or_else(|| Err(Error::closed("the store was closed")))
+        check::check_aside(Arc::clone(&self.core.files), progress).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -17,6 +17,8 @@ use efflux_particle::Sequence;
 const MAGIC: [u8; 8] = *b"EFXOFFS\x01";
 const ENTRIES_AT: usize = 24;
 const ENTRY_BYTES: usize = 8;
+/// A frame has more bytes than this.
+const FRAME_BYTES_MIN: u32 = 54;
 
 /// One frame: where it begins, and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,7 @@ impl Offsets {
         self.entries.capacity() * ENTRY_BYTES
     }
 
+    /// Adds the next frame; a checksum of 0 means that it is not known.
     pub(super) fn push(&mut self, frame_bytes: u32, crc: u32) {
         self.entries.push(Entry {
             start: self.end,
@@ -92,9 +95,19 @@ impl Offsets {
         self.first == whole.first && whole.entries.starts_with(&self.entries)
     }
 
-    /// Whether every frame has its checksum.
-    pub(super) fn is_checked(&self) -> bool {
-        self.entries.iter().all(|entry| entry.crc != 0)
+    /// The first frame whose checksum is not known.
+    pub(super) fn first_unchecked(&self) -> Option<Sequence> {
+        let at = self.entries.iter().position(|entry| entry.crc == 0)?;
+        Some(self.first.plus(at as u64))
+    }
+
+    /// Keeps the checksum of a frame that was checked by its hashes. A checksum of 0 stays unknown,
+    /// and such a frame is checked by its hashes each time; it is written as 1, which never fits.
+    pub(super) fn set_crc(&mut self, sequence: Sequence, crc: u32) {
+        let at = usize::try_from(sequence.past(self.first)).unwrap_or(usize::MAX);
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.crc = crc.max(1);
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -129,14 +142,22 @@ impl Offsets {
                 crc: u32::from_le_bytes(crc.try_into().ok()?),
             })
         };
-        let entries = entries
+        let entries: Vec<Entry> = entries
             .chunks_exact(ENTRY_BYTES)
             .map(entry)
             .collect::<Option<_>>()?;
+        let end = small(20)?;
+        let starts = entries.iter().map(|entry| entry.start);
+        let ends = starts.clone().skip(1).chain([end]);
+        let is_frame = |(start, end): (u32, u32)| end.saturating_sub(start) > FRAME_BYTES_MIN;
+        let begins = entries.first().map_or(end, |entry| entry.start) == 0;
+        if !begins || !starts.zip(ends).all(is_frame) {
+            return None;
+        }
         Some(Self {
             first,
             entries,
-            end: small(20)?,
+            end,
         })
     }
 }
@@ -150,7 +171,7 @@ mod tests {
         let first = Sequence::new(10);
         let mut offsets = Offsets::starting_at(first);
         offsets.push(100, 1);
-        offsets.push(54, 2);
+        offsets.push(55, 2);
         let bytes = offsets.encode();
         assert_eq!(Offsets::decode(&bytes, first), Some(offsets.clone()));
         assert_eq!(Offsets::decode(&bytes, Sequence::new(11)), None);
@@ -171,7 +192,7 @@ mod tests {
             offsets.extent(first.next()),
             Some(Extent {
                 start: 100,
-                end: 154,
+                end: 155,
                 crc: 2
             })
         );

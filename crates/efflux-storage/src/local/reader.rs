@@ -1,7 +1,7 @@
 //! A topic's log read by a process that does not write it.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use efflux_particle::{Head, Particle, Sequence, TopicName};
@@ -9,15 +9,13 @@ use parking_lot::Mutex;
 
 use super::check;
 use super::files::{HEAD_FILE, TopicFiles, list_segments};
-use super::head_record::Slots;
+use super::head_record::{HeadRecord, Slots};
 use super::segments::{Segments, Tables};
 use crate::clock::Clock;
-use crate::disk::DiskFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::HEAD_POLL;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::verify::{Progress, Verified};
-use crate::workers::Workers;
 
 /// A topic's log, open for reading beside the process that writes it. It shows what the HEAD record
 /// shows: what is durable within the topic's sync policy.
@@ -25,37 +23,23 @@ use crate::workers::Workers;
 pub(super) struct ReaderLog {
     files: Arc<TopicFiles>,
     segments: Segments,
-    head_file: Arc<dyn DiskFile>,
     head: Mutex<Head>,
     clock: Arc<dyn Clock>,
-    workers: Arc<Workers>,
-    is_closed: AtomicBool,
 }
 
 impl ReaderLog {
     pub(super) fn open(
         files: Arc<TopicFiles>,
         clock: Arc<dyn Clock>,
-        workers: Arc<Workers>,
         tables: Arc<Tables>,
     ) -> Result<Self> {
-        let path = files.path(HEAD_FILE);
-        let unreadable = |error| Error::io(format!("cannot read {}", path.display()), error);
-        let head_file = files.disk.open(&path).map_err(unreadable)?;
-        let slots = Slots::read(&*head_file).map_err(unreadable)?;
-        let problem = "no copy of the HEAD record is whole".to_owned();
-        let record = slots
-            .newest
-            .ok_or_else(|| files.damage(HEAD_FILE, 0, None, problem))?;
+        let record = read_record(&files)?;
         let segments = Segments::new(Arc::clone(&files), &[], tables);
         let log = Self {
             files,
             segments,
-            head_file,
             head: Mutex::new(record.head),
             clock,
-            workers,
-            is_closed: AtomicBool::new(false),
         };
         log.list_segments()?;
         Ok(log)
@@ -73,13 +57,16 @@ impl ReaderLog {
         Ok(())
     }
 
-    /// Looks where the writing process stands. What cannot be read now is read the next time.
+    /// Looks where the writing process stands. What cannot be read now is read the next time; a
+    /// topic that was deleted meanwhile is closed.
     fn refresh(&self) -> Result<Head> {
-        let found = Slots::read(&*self.head_file)
-            .ok()
-            .and_then(|slots| slots.newest);
+        let record = match read_record(&self.files) {
+            Ok(record) => Some(record),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(error),
+            Err(_) => None,
+        };
         let mut head = self.head.lock();
-        if let Some(record) = found
+        if let Some(record) = record
             && record.head.sequence > head.sequence
         {
             self.list_segments()?;
@@ -87,6 +74,38 @@ impl ReaderLog {
         }
         Ok(*head)
     }
+
+    /// Reads; and once more with the files opened anew when something looks damaged, because the
+    /// writing process may have been restarted and have recovered the topic meanwhile.
+    fn read_with<T>(&self, read: impl Fn(&Segments, Sequence) -> Result<T>) -> Result<T> {
+        let head = self.head().sequence;
+        match read(&self.segments, head) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let firsts = list_segments(&*self.files.disk, &self.files.folder);
+                self.segments.reset(&firsts.map_err(|_| error)?);
+                read(&self.segments, head)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Reads the HEAD record, a few times when a write of the other process seems to be in the way.
+fn read_record(files: &TopicFiles) -> Result<HeadRecord> {
+    const TRIES: usize = 3;
+    let path = files.path(HEAD_FILE);
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Error::not_found(format!("there is no topic {}", files.topic)),
+        _ => Error::io(format!("cannot read {}", path.display()), error),
+    };
+    for _ in 0..TRIES {
+        let file = files.disk.open(&path).map_err(unreadable)?;
+        if let Some(record) = Slots::read(&*file).map_err(unreadable)?.newest {
+            return Ok(record);
+        }
+    }
+    let problem = "no copy of the HEAD record is whole".to_owned();
+    Err(files.damage(HEAD_FILE, 0, None, problem))
 }
 
 #[async_trait]
@@ -107,15 +126,15 @@ impl TopicLog for ReaderLog {
     }
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
-        self.segments.read(from, self.head().sequence, limit)
+        self.read_with(|segments, head| segments.read(from, head, limit))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
-        self.segments.read_back(from, self.head().sequence, limit)
+        self.read_with(|segments, head| segments.read_back(from, head, limit))
     }
 
     async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
-        self.segments.read_each(sequences, self.head().sequence)
+        self.read_with(|segments, head| segments.read_each(sequences, head))
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
@@ -123,9 +142,6 @@ impl TopicLog for ReaderLog {
             let head = self.refresh()?;
             if head.sequence > sequence {
                 return Ok(head);
-            }
-            if self.is_closed.load(Ordering::Relaxed) {
-                return Err(Error::closed(format!("topic {} is closed", self.name())));
             }
             self.clock
                 .sleep_until(self.clock.now().plus(HEAD_POLL))
@@ -136,16 +152,10 @@ impl TopicLog for ReaderLog {
     fn indexed_through(&self, _sequence: Sequence) {}
 
     async fn verify(&self, progress: Progress) -> Result<Verified> {
-        let files = Arc::clone(&self.files);
-        let checked = self
-            .workers
-            .run(move || check::check(&files, &progress))
-            .await;
-        checked.unwrap_or_else(|| Err(Error::closed("the store was closed")))
+        check::check_aside(Arc::clone(&self.files), progress).await
     }
 
     async fn close(&self) -> Result<()> {
-        self.is_closed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

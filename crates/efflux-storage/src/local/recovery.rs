@@ -117,7 +117,9 @@ impl Recovery<'_> {
             loop {
                 match walk.step().map_err(|error| self.io(error))? {
                     Step::Particle { particle, end, .. } => {
-                        found = Some((Head::on(&particle), end));
+                        if particle.metadata().batch_remaining() == 0 {
+                            found = Some((Head::on(&particle), end));
+                        }
                     }
                     Step::End { .. } => break,
                     Step::Broken { at, error } => {
@@ -270,7 +272,7 @@ impl Recovery<'_> {
             .files
             .disk
             .boot()
-            .is_some_and(|boot| boot != record.boot);
+            .is_none_or(|boot| boot != record.boot);
         if lost_power && record.synced != record.end {
             return self.start_at_synced(record.synced);
         }

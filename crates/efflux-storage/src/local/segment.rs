@@ -11,6 +11,7 @@ use super::files::{TopicFiles, offsets_name, segment_name};
 use super::offsets::{Extent, Offsets};
 use crate::disk::{DiskFile, read_exact_at, read_file, read_up_to};
 use crate::error::{Error, Result};
+use crate::limits::OFFSETS_FILE_BYTES_MAX;
 use crate::log::ReadLimit;
 
 /// Bytes read at a time when frames are counted.
@@ -85,13 +86,38 @@ impl Segment {
         }
     }
 
-    /// The table of a sealed segment as its file's bytes, when every checksum is known.
-    pub(super) fn table(&self) -> Option<Vec<u8>> {
-        self.offsets
-            .read()
-            .as_ref()
-            .filter(|offsets| offsets.is_checked())
-            .map(Offsets::encode)
+    /// Learns what is known without much reading: from the table's file when that goes as far as
+    /// the segment does, or from the frames themselves when they are few.
+    pub(super) fn learn_cheaply(&self, last: Sequence, end: u64) -> Result<()> {
+        let known = self.load_table();
+        if u64::from(known.end()) == end && known.next() == last.next() {
+            *self.offsets.write() = Some(known);
+        } else if end <= WALK_BYTES as u64 {
+            self.learn(last)?;
+        }
+        Ok(())
+    }
+
+    /// The table through `last` as its file's bytes; none when nothing is known of this segment.
+    pub(super) fn table(&self, last: Sequence) -> Result<Option<Vec<u8>>> {
+        loop {
+            let unknown = match &*self.offsets.read() {
+                None => return Ok(None),
+                Some(offsets) => match offsets.first_unchecked() {
+                    Some(unknown) => unknown,
+                    None => return Ok(Some(offsets.encode())),
+                },
+            };
+            let particles = self.read(unknown, last, ReadLimit::default())?;
+            if particles.is_empty() {
+                return Ok(None);
+            }
+            if let Some(offsets) = &mut *self.offsets.write() {
+                for particle in particles {
+                    offsets.set_crc(particle.sequence(), crc32c::crc32c(particle.frame()));
+                }
+            }
+        }
     }
 
     /// Bytes of memory that the table of offsets takes.
@@ -103,6 +129,12 @@ impl Segment {
     pub(super) fn forget(&self) {
         *self.offsets.write() = None;
         *self.file.lock() = None;
+    }
+
+    /// Forgets the table and what its file says, so that the frames are counted anew.
+    pub(super) fn distrust(&self) {
+        *self.file.lock() = None;
+        *self.offsets.write() = Some(Offsets::starting_at(self.first));
     }
 
     /// Whether offsets are known through `last`.
@@ -129,7 +161,7 @@ impl Segment {
 
     fn load_table(&self) -> Offsets {
         let path = self.files.path(&offsets_name(self.first));
-        read_file(&*self.files.disk, &path)
+        read_file(&*self.files.disk, &path, OFFSETS_FILE_BYTES_MAX)
             .ok()
             .and_then(|bytes| Offsets::decode(&bytes, self.first))
             .unwrap_or_else(|| Offsets::starting_at(self.first))

@@ -8,8 +8,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::files::TopicFiles;
 use super::segment::Segment;
-use crate::error::{Error, Result};
-use crate::limits::OFFSETS_BYTES_MAX;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{OFFSETS_BYTES_MAX, OPEN_SEGMENTS_MAX};
 use crate::log::ReadLimit;
 
 /// The segments of a topic, ascending; the last one is appended to.
@@ -37,7 +37,7 @@ impl Tables {
         let mut loaded = self.0.lock();
         loaded.segments.push_back((Arc::downgrade(segment), bytes));
         loaded.bytes += bytes;
-        while loaded.bytes > OFFSETS_BYTES_MAX
+        while (loaded.bytes > OFFSETS_BYTES_MAX || loaded.segments.len() > OPEN_SEGMENTS_MAX)
             && loaded.segments.len() > 1
             && let Some((oldest, bytes)) = loaded.segments.pop_front()
         {
@@ -75,6 +75,13 @@ impl Segments {
             self.tables.add(sealed);
         }
         sealed
+    }
+
+    /// Begins anew with these segments, as a reader does when the writing process has recovered.
+    pub(super) fn reset(&self, firsts: &[Sequence]) {
+        let files = &self.files;
+        let segment = |first: &Sequence| Arc::new(Segment::new(Arc::clone(files), *first));
+        *self.list.write() = firsts.iter().map(segment).collect();
     }
 
     /// Adds the segments that are missing, as found by another process's reader.
@@ -127,16 +134,10 @@ impl Segments {
         if from > head {
             return Ok(Vec::new());
         }
-        let (segment, last, is_sealed) = self.find(from, head)?;
         let limit = limit.bounded();
-        // A table may be forgotten between the two steps; it is then simply learnt again.
-        loop {
-            self.learn(&segment, last, is_sealed)?;
-            let particles = segment.read(from, last, limit)?;
-            if !particles.is_empty() || limit.particles == 0 {
-                return Ok(particles);
-            }
-        }
+        self.read_in(from, head, limit, |segment, last| {
+            segment.read(from, last, limit)
+        })
     }
 
     /// Reads downwards from `from` or from the head, within one segment.
@@ -146,14 +147,33 @@ impl Segments {
         head: Sequence,
         limit: ReadLimit,
     ) -> Result<Vec<Particle>> {
-        let from = from.min(head);
+        let (from, limit) = (from.min(head), limit.bounded());
+        self.read_in(from, head, limit, |segment, _| {
+            segment.read_back(from, limit)
+        })
+    }
+
+    /// Reads in the segment that holds `from`, its offsets known. What looks damaged is read once
+    /// more with its frames counted anew: then it was the table that was wrong.
+    fn read_in(
+        &self,
+        from: Sequence,
+        head: Sequence,
+        limit: ReadLimit,
+        read: impl Fn(&Segment, Sequence) -> Result<Vec<Particle>>,
+    ) -> Result<Vec<Particle>> {
         let (segment, last, is_sealed) = self.find(from, head)?;
-        let limit = limit.bounded();
+        let mut is_distrusted = false;
+        // A table may be forgotten between the two steps; it is then simply learnt again.
         loop {
-            self.learn(&segment, last, is_sealed)?;
-            let particles = segment.read_back(from, limit)?;
-            if !particles.is_empty() || limit.particles == 0 {
-                return Ok(particles);
+            let learnt = self.learn(&segment, last, is_sealed);
+            match learnt.and_then(|()| read(&segment, last)) {
+                Err(error) if error.kind() == ErrorKind::Corrupt && !is_distrusted => {
+                    is_distrusted = true;
+                    segment.distrust();
+                }
+                Ok(particles) if particles.is_empty() && limit.particles > 0 => {}
+                result => return result,
             }
         }
     }

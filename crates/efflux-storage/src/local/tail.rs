@@ -53,6 +53,11 @@ impl<'a> Walk<'a> {
         self
     }
 
+    /// The byte at which the next step looks.
+    pub(super) const fn position(&self) -> u64 {
+        self.at
+    }
+
     /// Makes at least `count` bytes available, fewer at the file's end.
     fn fill(&mut self, count: usize) -> io::Result<()> {
         if self.chunk.len() >= count {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use efflux_particle::{Head, Particle};
+use efflux_particle::{Head, Particle, Sequence};
 
 use super::files::{TopicFiles, offsets_name, segment_name};
 use super::head_record::{HeadRecord, Place};
@@ -36,6 +36,7 @@ pub(super) struct Writer {
     ahead: u64,
     buffer: Vec<u8>,
     frames: Vec<(u32, u32)>,
+    is_poisoned: bool,
 }
 
 impl Writer {
@@ -58,6 +59,7 @@ impl Writer {
         let segment = segments
             .last()
             .ok_or_else(|| Error::not_found(format!("topic {} has no segment", files.topic)))?;
+        segment.learn_cheaply(record.head.sequence, record.end.byte)?;
         let ahead = record.end.byte;
         let (buffer, frames) = (Vec::new(), Vec::new());
         Ok(Self {
@@ -72,6 +74,7 @@ impl Writer {
             ahead,
             buffer,
             frames,
+            is_poisoned: false,
         })
     }
 
@@ -82,10 +85,25 @@ impl Writer {
     /// Writes particles that follow the last ones; when this returns they are as durable as the
     /// topic's sync policy says. After an error nothing is known: the topic must be opened anew.
     pub(super) fn commit(&mut self, particles: &[Particle]) -> Result<()> {
-        self.write(particles).map_err(|error| {
-            let topic = &self.files.topic;
-            Error::io(format!("topic {topic}: writing failed"), error).with_may_have_applied()
-        })
+        self.guarded("writing failed", |writer| writer.write(particles))
+    }
+
+    /// Does what touches the disk, unless something before it failed: what the disk holds is then
+    /// unknown, and another sync would succeed and prove nothing.
+    fn guarded(
+        &mut self,
+        what: &str,
+        work: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> Result<()> {
+        let topic = self.files.topic.clone();
+        if std::mem::replace(&mut self.is_poisoned, true) {
+            return Err(Error::closed(format!(
+                "topic {topic}: an earlier write or sync failed; open it anew"
+            )));
+        }
+        work(self).map_err(|error| Error::write(format!("topic {topic}: {what}"), error))?;
+        self.is_poisoned = false;
+        Ok(())
     }
 
     fn write(&mut self, particles: &[Particle]) -> io::Result<()> {
@@ -142,8 +160,12 @@ impl Writer {
         let step = self.record.end.byte.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX);
         let ahead = (end + step).min(self.options.segment_bytes.max(end));
         let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
-        self.file.write_at(&zeros, end)?;
-        self.ahead = ahead;
+        self.ahead = match self.file.write_at(&zeros, end) {
+            Ok(()) => ahead,
+            // What is to be kept may fit where zeros do not.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => end,
+            Err(error) => return Err(error),
+        };
         Ok(())
     }
 
@@ -174,7 +196,9 @@ impl Writer {
         self.ahead = 0;
         if let Some(sealed) = self.segments.push(Arc::clone(&self.segment)) {
             let files = Arc::clone(&self.files);
-            self.workers.submit(move || write_table(&files, &sealed));
+            let last = first.previous().unwrap_or_default();
+            self.workers
+                .submit(move || write_sealed_table(&files, &sealed, last));
         }
         Ok(())
     }
@@ -193,14 +217,10 @@ impl Writer {
         if self.record.synced == self.record.end {
             return Ok(());
         }
-        let sync = |writer: &mut Self| {
+        self.guarded("syncing failed", |writer| {
             writer.file.sync()?;
             writer.record.synced = writer.record.end;
             writer.write_record()
-        };
-        sync(self).map_err(|error| {
-            Error::io(format!("topic {}: syncing failed", self.files.topic), error)
-                .with_may_have_applied()
         })
     }
 
@@ -209,7 +229,7 @@ impl Writer {
         if self.record.is_clean {
             return Ok(());
         }
-        let close = |writer: &mut Self| {
+        self.guarded("closing failed", |writer| {
             writer.file.set_len(writer.record.end.byte)?;
             writer.file.sync()?;
             writer.record.synced = writer.record.end;
@@ -217,18 +237,24 @@ impl Writer {
             writer.record.is_clean = true;
             writer.record.write(&*writer.head_file)?;
             writer.head_file.sync()
-        };
-        close(self).map_err(|error| {
-            Error::io(format!("topic {}: closing failed", self.files.topic), error)
         })?;
-        write_table(&self.files, &self.segment);
+        write_table(&self.files, &self.segment, self.record.head.sequence);
         Ok(())
     }
 }
 
+/// Writes the table of a segment that no longer changes.
+fn write_sealed_table(files: &TopicFiles, segment: &Segment, last: Sequence) {
+    if segment.learn(last).is_ok() {
+        write_table(files, segment, last);
+    }
+}
+
 /// Writes the table of a segment. It is derived, so a failure does no harm.
-fn write_table(files: &TopicFiles, segment: &Segment) {
-    let Some(table) = segment.table() else { return };
+fn write_table(files: &TopicFiles, segment: &Segment, last: Sequence) {
+    let Ok(Some(table)) = segment.table(last) else {
+        return;
+    };
     let write = || -> io::Result<()> {
         // Beside it, so that a reader never sees a part of it.
         let path = files.path(&offsets_name(segment.first()));
@@ -238,7 +264,9 @@ fn write_table(files: &TopicFiles, segment: &Segment) {
         file.write_at(&table, 0)?;
         files.disk.rename(&beside, &path)
     };
-    let _ = write();
+    if !files.is_ended() {
+        let _ = write();
+    }
 }
 
 impl std::fmt::Debug for Writer {

@@ -1,29 +1,28 @@
 //! A topic's log in memory.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use efflux_particle::{Head, Particle, Sequence, Stamp, TopicName};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::sequencer::{Sequenced, Sequencer};
-use crate::standing::Standing;
 use crate::verify::{Progress, Verified};
 
-/// A topic's log in memory. What it acknowledged lives as long as its store.
+/// A topic's log in memory. What it acknowledged lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct MemoryLog {
-    stream: Arc<MemoryStream>,
-    standing: Standing,
-}
-
-/// The particles of a topic, whether its log is open or not.
-#[derive(Debug)]
-pub(crate) struct MemoryStream {
     name: TopicName,
     state: Mutex<State>,
+    head: watch::Sender<Shown>,
+}
+
+/// What readers see.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    head: Head,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -35,27 +34,24 @@ struct State {
 impl MemoryLog {
     pub(crate) fn create(name: &TopicName, stamp: &Stamp) -> Result<Self> {
         let (head, root) = Head::root(name, stamp)?;
-        let state = State {
-            sequencer: Sequencer::new(head),
-            particles: vec![root],
-        };
-        let stream = MemoryStream {
-            name: name.clone(),
-            state: Mutex::new(state),
-        };
         Ok(Self {
-            stream: Arc::new(stream),
-            standing: Standing::at(head),
+            name: name.clone(),
+            state: Mutex::new(State {
+                sequencer: Sequencer::new(head),
+                particles: vec![root],
+            }),
+            head: watch::Sender::new(Shown {
+                head,
+                is_closed: false,
+            }),
         })
     }
 
-    /// The same particles in a log that is open, when this one was closed.
-    pub(crate) fn reopened(&self) -> Option<Self> {
-        let state = self.stream.state.lock();
-        self.standing.is_closed().then(|| Self {
-            stream: Arc::clone(&self.stream),
-            standing: Standing::at(state.sequencer.head()),
-        })
+    fn closed(&self) -> Error {
+        Error::closed(format!(
+            "topic {} is closed: its store was closed, or it was deleted",
+            self.name
+        ))
     }
 }
 
@@ -78,17 +74,17 @@ fn within<'a>(particles: impl Iterator<Item = &'a Particle>, limit: ReadLimit) -
 #[async_trait]
 impl TopicLog for MemoryLog {
     fn name(&self) -> &TopicName {
-        &self.stream.name
+        &self.name
     }
 
     fn head(&self) -> Head {
-        self.standing.head()
+        self.head.borrow().head
     }
 
     async fn append(&self, batch: Batch) -> Result<Appended> {
-        let mut state = self.stream.state.lock();
-        if self.standing.is_closed() {
-            return Err(Error::closed(format!("topic {} is closed", self.name())));
+        let mut state = self.state.lock();
+        if self.head.borrow().is_closed {
+            return Err(self.closed());
         }
         match state.sequencer.append(batch)? {
             Sequenced::Linked {
@@ -96,7 +92,8 @@ impl TopicLog for MemoryLog {
                 receipts,
             } => {
                 state.particles.extend(particles);
-                self.standing.move_to(state.sequencer.head());
+                self.head
+                    .send_modify(|shown| shown.head = state.sequencer.head());
                 Ok(Appended::Placed(receipts))
             }
             Sequenced::LookUpAgain {
@@ -112,46 +109,48 @@ impl TopicLog for MemoryLog {
     }
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
-        let state = self.stream.state.lock();
+        let state = self.state.lock();
         Ok(within(state.particles.iter().skip(place(from)), limit))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
-        let state = self.stream.state.lock();
+        let state = self.state.lock();
         let count = place(from.next()).min(state.particles.len());
         Ok(within(state.particles.iter().take(count).rev(), limit))
     }
 
     async fn read_each(&self, sequences: &[Sequence]) -> Result<Vec<Particle>> {
-        let state = self.stream.state.lock();
+        let state = self.state.lock();
         let read = |sequence: &Sequence| {
             state
                 .particles
                 .get(place(*sequence))
                 .cloned()
                 .ok_or_else(|| {
-                    Error::not_found(format!(
-                        "topic {} has no sequence {sequence}",
-                        self.stream.name
-                    ))
+                    Error::not_found(format!("topic {} has no sequence {sequence}", self.name))
                 })
         };
         sequences.iter().map(read).collect()
     }
 
     async fn wait_past(&self, sequence: Sequence) -> Result<Head> {
-        self.standing.wait_past(sequence, self.name()).await
+        let mut shown = self.head.subscribe();
+        let is_over = |shown: &Shown| shown.head.sequence > sequence || shown.is_closed;
+        match shown.wait_for(is_over).await {
+            Ok(shown) if shown.head.sequence > sequence => Ok(shown.head),
+            _ => Err(self.closed()),
+        }
     }
 
     fn indexed_through(&self, sequence: Sequence) {
-        self.stream.state.lock().sequencer.indexed_through(sequence);
+        self.state.lock().sequencer.indexed_through(sequence);
     }
 
     async fn verify(&self, progress: Progress) -> Result<Verified> {
-        let particles = self.stream.state.lock().particles.clone();
+        let particles = self.state.lock().particles.clone();
         let broken = |sequence: usize, problem: String| {
             Error::corrupt(crate::error::Damage {
-                topic: self.stream.name.clone(),
+                topic: self.name.clone(),
                 file: "memory".to_owned(),
                 offset: 0,
                 sequence: Some(Sequence::new(sequence as u64)),
@@ -162,7 +161,7 @@ impl TopicLog for MemoryLog {
         let mut bytes = 0;
         for (at, particle) in particles.iter().enumerate() {
             let next = match head {
-                None => Head::check_root(&self.stream.name, particle),
+                None => Head::check_root(&self.name, particle),
                 Some(head) => Head::check(head, particle),
             };
             head = Some(next.map_err(|error| broken(at, error.to_string()))?);
@@ -181,8 +180,8 @@ impl TopicLog for MemoryLog {
     }
 
     async fn close(&self) -> Result<()> {
-        let _state = self.stream.state.lock();
-        self.standing.close();
+        let _state = self.state.lock();
+        self.head.send_modify(|shown| shown.is_closed = true);
         Ok(())
     }
 }

@@ -8,11 +8,16 @@ use super::matches_after;
 use crate::limits::RECENT_BYTES_MAX;
 use crate::query::Query;
 
+/// Bytes of memory that one particle's metadata takes here.
+fn cost(metadata: &Metadata) -> usize {
+    metadata.bytes().len() + size_of::<Metadata>()
+}
+
 /// Metadata of the newest particles, as many as [`RECENT_BYTES_MAX`] allows.
 #[derive(Debug)]
 pub(super) struct Recent {
     start: Sequence,
-    metadata: VecDeque<(Metadata, usize)>,
+    metadata: VecDeque<Metadata>,
     bytes: usize,
 }
 
@@ -30,15 +35,15 @@ impl Recent {
         self.start
     }
 
-    /// Adds the metadata of the next particle, which keeps `frame_bytes` in memory.
-    pub(super) fn add(&mut self, metadata: &Metadata, frame_bytes: usize) {
-        self.metadata.push_back((metadata.clone(), frame_bytes));
-        self.bytes += frame_bytes;
+    /// Adds the metadata of the next particle, apart from its payload, which may be let go.
+    pub(super) fn add(&mut self, metadata: &Metadata) {
+        self.bytes += cost(metadata);
+        self.metadata.push_back(metadata.detached());
         while self.bytes > RECENT_BYTES_MAX
-            && let Some((oldest, frame_bytes)) = self.metadata.pop_front()
+            && let Some(oldest) = self.metadata.pop_front()
         {
             self.start = oldest.sequence().next();
-            self.bytes -= frame_bytes;
+            self.bytes -= cost(&oldest);
         }
     }
 
@@ -49,7 +54,7 @@ impl Recent {
             .metadata
             .iter()
             .skip(skipped)
-            .find(|(metadata, _)| matches_after(metadata, after, query));
-        found.map(|(metadata, _)| metadata.sequence())
+            .find(|metadata| matches_after(metadata, after, query));
+        found.map(Metadata::sequence)
     }
 }

@@ -49,7 +49,7 @@ fn confirm(what: &str, is_sure: bool) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refused("there is no terminal to ask on"));
     }
-    eprint!("Delete {what} for good? [y/N] ");
+    write!(io::stderr(), "Delete {what} for good? [y/N] ")?;
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin()

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use efflux_node::storage::{Damage, Error, ErrorKind};
 use serde::Serialize;
 
-use crate::output::OutputFormat;
+use crate::output::{OutputFormat, note};
 
 /// The exit codes. This is the one place that knows their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +169,7 @@ impl Failure {
                     r#try: self.0.try_next.as_deref(),
                 },
             };
-            eprintln!("{}", serde_json::to_string(&printed).unwrap_or_default());
+            note(&serde_json::to_string(&printed).unwrap_or_default());
             return;
         }
         let mut text = format!("error: {}", self.0.what);
@@ -179,7 +179,7 @@ impl Failure {
         if let Some(try_next) = &self.0.try_next {
             text.push_str(&format!("\n  try: {try_next}"));
         }
-        eprintln!("{text}");
+        note(&text);
     }
 }
 

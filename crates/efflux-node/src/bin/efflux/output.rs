@@ -146,6 +146,11 @@ fn content(particle: &Particle) -> Bytes {
         .unwrap_or_else(|_| particle.payload())
 }
 
+/// Prints a line on standard error. When nobody reads it any more, that is no failure.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Whether standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()

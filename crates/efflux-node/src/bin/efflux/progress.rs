@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output::note;
+
 /// How often a line that says how far the work is is drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_millis(120);
 
@@ -53,7 +55,7 @@ impl ProgressLine {
 
     /// Prints a line above it.
     pub(crate) fn print(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| note(line));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::expectation;
-use crate::output::OutputFormat;
+use crate::output::{OutputFormat, note};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -173,7 +173,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         let text = format!("{}:{}", receipt.sequence, receipt.fingerprint);
         printer.result(&ReceiptJson::new(topic.name(), receipt), &text)?;
         if receipt.duplicate && printer.format() != OutputFormat::Json {
-            eprintln!("it was there already: nothing was added");
+            note("it was there already: nothing was added");
         }
     }
     printer.flush()?;

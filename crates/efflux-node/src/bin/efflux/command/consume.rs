@@ -10,7 +10,7 @@ use super::consumer::{settings, start};
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Printer, Shown};
+use crate::output::{OutputFormat, Printer, Shown, note};
 use crate::span;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -78,8 +78,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let closed = store.close().await;
     let exit = outcome?;
     closed?;
-    if exit == Exit::NothingInTime && context.global.output == crate::output::OutputFormat::Text {
-        eprintln!("nothing came within {:?}", arguments.wait);
+    if exit == Exit::NothingInTime && context.global.output == OutputFormat::Text {
+        note(&format!("nothing came within {:?}", arguments.wait));
     }
     Ok(exit)
 }

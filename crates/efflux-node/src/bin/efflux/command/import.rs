@@ -18,6 +18,7 @@ use self::plan::Plan;
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::output::note;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -126,7 +127,7 @@ async fn open(context: &Context, name: &TopicName) -> Result<(Store, Topic), Fai
     match store.topic(name).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let topic = store.create_topic(name, TopicOptions::default()).await?;
-            eprintln!("created topic {name} in {}", store.url());
+            note(&format!("created topic {name} in {}", store.url()));
             Ok((store, topic))
         }
         opened => Ok((store, opened?)),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::exit::{Exit, Failure};
-use crate::output::{OutputFormat, Printer, grouped};
+use crate::output::{OutputFormat, Printer, grouped, note};
 
 /// Counts what an import does.
 #[derive(Debug)]
@@ -93,27 +93,25 @@ impl Summary {
             printer.result(&printed, "")?;
             return Ok(printer.flush()?);
         }
-        eprintln!(
+        note(&format!(
             "imported {} into {}, {} already there, {} rejected, {seconds:.2} s ({}/s)\n  head {head}",
             grouped(self.imported),
             topic.name(),
             grouped(self.already_there),
             grouped(self.rejected),
             grouped(per_second),
-        );
+        ));
         if let Some(path) = rejects.filter(|_| self.rejected > 0) {
-            eprintln!("  the rejected records are in {}", path.display());
+            note(&format!("  the rejected records are in {}", path.display()));
         }
         match outcome {
             Ok(Exit::Interrupted) => {
-                eprintln!(
-                    "interrupted: the same command goes on from here, and adds nothing twice"
-                );
+                note("interrupted: the same command goes on from here, and adds nothing twice");
             }
-            Err(_) => eprintln!("the same command goes on from here, and adds nothing twice"),
-            Ok(_) if self.imported == 0 && self.already_there > 0 => eprintln!(
-                "  all of it was there already; if these are other records, name them with --source"
-            ),
+            Err(_) => note("the same command goes on from here, and adds nothing twice"),
+            Ok(_) if self.imported == 0 && self.already_there > 0 => {
+                note("  all of it was there already; other records need another --source or --id");
+            }
             Ok(_) => {}
         }
         Ok(())
