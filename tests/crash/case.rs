@@ -6,6 +6,7 @@ use efflux_node::flow::pipeline::storage;
 use storage::conformance::{Guard, Random};
 use storage::{Sync, TopicOptions};
 
+use crate::every::block_on;
 use crate::history::Verdict;
 use crate::rounds::Round;
 use crate::session::{Ending, Session};
@@ -15,14 +16,18 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Runs the case that follows from a seed.
 pub(crate) fn run(seed: u64, guard_off: Option<Guard>) -> Verdict {
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_time().build().expect("a runtime");
-    let mut session = Session::new(seed, options(seed), guard_off);
-    let verdict = runtime.block_on(live(&mut session));
+    let (verdict, trace) = run_traced(seed, guard_off);
     verdict.map_err(|problem| {
-        let trace = session.disk.trace().join("\n  ");
+        let trace = trace.join("\n  ");
         format!("{problem}\nthe newest operations of the disk:\n  {trace}")
     })
+}
+
+/// What came of a case, and the newest operations of its disk.
+pub(crate) fn run_traced(seed: u64, guard_off: Option<Guard>) -> (Verdict, Vec<String>) {
+    let mut session = Session::new(seed, options(seed), guard_off);
+    let verdict = block_on(live(&mut session));
+    (verdict, session.disk.trace())
 }
 
 fn options(seed: u64) -> TopicOptions {

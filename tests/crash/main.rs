@@ -14,6 +14,7 @@ mod rounds;
 mod session;
 
 mod canaries;
+mod consumers;
 mod every;
 mod faults;
 mod kill;

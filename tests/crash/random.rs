@@ -55,3 +55,15 @@ fn random_crashes_lose_nothing_that_was_acknowledged() {
     let seconds = began.elapsed().as_secs_f64();
     println!("{cases} cases from seed {seed} on, {seconds:.1} s, nothing lost");
 }
+
+#[test]
+fn a_seed_is_the_same_case_each_time() {
+    let failure = first_failure(1, 300, |seed| {
+        let (first, again) = (case::run_traced(seed, None), case::run_traced(seed, None));
+        match first == again {
+            true => Ok(()),
+            false => Err(format!("{first:#?}\nthen {again:#?}")),
+        }
+    });
+    assert!(failure.is_none(), "{failure:?}");
+}

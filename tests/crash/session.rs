@@ -59,7 +59,7 @@ pub(crate) struct Session {
     pub(crate) others: BTreeMap<TopicName, Presence>,
     guard_off: Option<Guard>,
     options: TopicOptions,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
     is_topic_made: bool,
     /// Whether a failure closed the topic: closing the store then promises nothing about it.
     pub(crate) has_failed: bool,

@@ -80,7 +80,7 @@ impl SimDisk {
         state.fail_at.clear();
     }
 
-    /// No more than that many bytes in all files fit from now on.
+    /// No more than that many bytes fit from now on in all files that [`SimDisk::bytes`] counts.
     pub fn set_room(&self, bytes: Option<usize>) {
         self.machine.look().room = bytes;
     }
@@ -142,7 +142,7 @@ impl SimDisk {
         self.machine.look().image.list_files()
     }
 
-    /// The bytes of all files together.
+    /// The bytes of all files together, tables of offsets left out.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.machine.look().image.bytes()

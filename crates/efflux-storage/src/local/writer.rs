@@ -256,11 +256,13 @@ fn write_table(files: &TopicFiles, segment: &Segment, last: Sequence) {
         return;
     };
     let write = || -> io::Result<()> {
-        let file = files
-            .disk
-            .create(&files.path(&offsets_name(segment.first())))?;
+        // Beside it, so that a reader never sees a part of it.
+        let path = files.path(&offsets_name(segment.first()));
+        let beside = files.path(&format!("{}.new", offsets_name(segment.first())));
+        let file = files.disk.create(&beside)?;
         file.set_len(0)?;
-        file.write_at(&table, 0)
+        file.write_at(&table, 0)?;
+        files.disk.rename(&beside, &path)
     };
     if !files.is_ended() {
         let _ = write();

@@ -174,8 +174,8 @@ impl DiskFile for SimFile {
         let start = place(offset)?;
         let length = state.image.file(self.node)?.live().len();
         let mut count = length.saturating_sub(start).min(buffer.len());
-        if state.has_short_reads && count > 1 && state.random.chance(50) {
-            count = 1 + state.random.at_most(count - 1);
+        if state.has_short_reads && count > 1 && state.random_of_reads.chance(50) {
+            count = 1 + state.random_of_reads.at_most(count - 1);
         }
         let bytes = state.image.file(self.node)?.live();
         let read = bytes.get(start..start + count).unwrap_or_default();
@@ -194,7 +194,10 @@ impl DiskFile for SimFile {
             Fate::Fails | Fate::Crashes => part_of(bytes.len(), start, &mut state.random),
         };
         let length = state.image.file(self.node)?.live().len();
-        let end = state.room_to_grow(length, start + count);
+        let end = match is_derived(&self.path) {
+            true => start + count,
+            false => state.room_to_grow(length, start + count),
+        };
         let fits = end.saturating_sub(start).min(count);
         let written = bytes.get(..fits).unwrap_or_default();
         if !written.is_empty() {
@@ -210,7 +213,10 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         let machine = &self.disk.machine;
         let (mut state, fate) = machine.change(self.disk.life, "sync", &self.path)?;
-        let mut random = state.random.split();
+        let mut random = match is_derived(&self.path) {
+            true => Random::new(0),
+            false => state.random.split(),
+        };
         let operation = state.operations;
         let file = state.image.file(self.node)?;
         match fate {

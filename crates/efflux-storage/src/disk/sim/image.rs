@@ -5,12 +5,16 @@ use std::io;
 use std::path::{Component, Path};
 
 use super::contents::Contents;
+use super::machine::is_derived;
 use super::random::Random;
 
 /// A file or folder, whatever name it has at the moment.
 pub(super) type Node = u64;
 
 const ROOT: Node = 0;
+/// The first node of derived files, which are made in the background at any time: they have numbers
+/// and chances of their own, so that those of all others follow from the seed.
+const DERIVED: Node = 1 << 32;
 
 /// Files and folders, and the names they have.
 #[derive(Clone, Debug)]
@@ -18,6 +22,7 @@ pub(super) struct Image {
     folders: BTreeMap<Node, Folder>,
     files: BTreeMap<Node, Contents>,
     next: Node,
+    next_derived: Node,
 }
 
 /// The names in a folder: those that programs see, and those that a power cut leaves.
@@ -36,6 +41,12 @@ enum Change {
 }
 
 impl Change {
+    fn is_derived(&self) -> bool {
+        let (Self::Add { name, .. } | Self::Remove { name } | Self::Rename { from: name, .. }) =
+            self;
+        is_derived(Path::new(name))
+    }
+
     fn apply(&self, names: &mut BTreeMap<String, Node>) {
         match self {
             Self::Add { name, node } => {
@@ -68,12 +79,17 @@ impl Folder {
     /// The folder after a power cut: a file system journals names in order.
     fn after_power_cut(&self, random: &mut Random) -> BTreeMap<String, Node> {
         let mut names = self.durable.clone();
+        let changes = self.unsynced.iter();
+        let (derived, others): (Vec<_>, Vec<_>) = changes.partition(|change| change.is_derived());
         let kept = match random.below(3) {
             0 => 0,
-            1 => self.unsynced.len(),
-            _ => random.at_most(self.unsynced.len()),
+            1 => others.len(),
+            _ => random.at_most(others.len()),
         };
-        for change in self.unsynced.iter().take(kept) {
+        for change in &derived {
+            change.apply(&mut names);
+        }
+        for change in others.iter().take(kept) {
             change.apply(&mut names);
         }
         names
@@ -86,6 +102,7 @@ impl Default for Image {
             folders: BTreeMap::from([(ROOT, Folder::default())]),
             files: BTreeMap::new(),
             next: ROOT + 1,
+            next_derived: DERIVED,
         }
     }
 }
@@ -121,9 +138,13 @@ impl Image {
         Ok((folder.ok_or_else(not_found)?, name))
     }
 
-    fn new_node(&mut self) -> Node {
-        self.next += 1;
-        self.next - 1
+    fn new_node(&mut self, is_derived: bool) -> Node {
+        let next = match is_derived {
+            true => &mut self.next_derived,
+            false => &mut self.next,
+        };
+        *next += 1;
+        *next - 1
     }
 
     pub(super) fn find_file(&self, path: &Path) -> io::Result<Node> {
@@ -139,7 +160,7 @@ impl Image {
     }
 
     pub(super) fn make_file(&mut self, path: &Path) -> io::Result<Node> {
-        let node = self.new_node();
+        let node = self.new_node(is_derived(path));
         let (folder, name) = self.place(path)?;
         folder.change(Change::Add { name, node });
         self.files.insert(node, Contents::default());
@@ -154,7 +175,7 @@ impl Image {
                 Some(node) if self.folders.contains_key(&node) => node,
                 Some(_) => return Err(io::ErrorKind::NotADirectory.into()),
                 None => {
-                    let node = self.new_node();
+                    let node = self.new_node(false);
                     let folder = self.folders.get_mut(&at).ok_or_else(not_found)?;
                     folder.change(Change::Add { name, node });
                     self.folders.insert(node, Folder::default());
@@ -223,20 +244,31 @@ impl Image {
         }
     }
 
-    /// The bytes of all files, removed ones that are still open left out.
+    /// The bytes of all files but derived ones, removed ones that are still open left out.
     pub(super) fn bytes(&self) -> usize {
-        self.list_files().iter().map(|(_, bytes)| bytes).sum()
+        let files = self.list_files();
+        let counted = files
+            .iter()
+            .filter(|(path, _)| !is_derived(Path::new(path)));
+        counted.map(|(_, bytes)| bytes).sum()
     }
 
     /// What a power cut leaves: what was synced, and any part of what was not.
     pub(super) fn after_power_cut(&self, random: &mut Random) -> Self {
         let mut after = Self {
             next: self.next,
+            next_derived: self.next_derived,
             ..Self::default()
         };
         let mut reached = vec![ROOT];
         while let Some(node) = reached.pop() {
             if let Some(file) = self.files.get(&node) {
+                let mut own = Random::new(node);
+                let random = if node < DERIVED {
+                    &mut *random
+                } else {
+                    &mut own
+                };
                 after.files.insert(node, file.after_power_cut(random));
             }
             if let Some(folder) = self.folders.get(&node) {

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) boots: u64,
     pub(super) image: Image,
     pub(super) random: Random,
+    /// Of its own, because reads of several threads come in any order.
+    pub(super) random_of_reads: Random,
     pub(super) operations: u64,
     pub(super) segments_synced_at: BTreeMap<PathBuf, u64>,
     pub(super) crash_at: Option<u64>,
@@ -67,7 +69,8 @@ fn stopped() -> io::Error {
 
 /// Whether a file is derived and written in the background.
 pub(super) fn is_derived(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "off")
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".off") || name.ends_with(".off.new")
 }
 
 impl State {
@@ -77,6 +80,7 @@ impl State {
             boots: 1,
             image: Image::default(),
             random: Random::new(seed),
+            random_of_reads: Random::new(!seed),
             operations: 0,
             segments_synced_at: BTreeMap::new(),
             crash_at: None,

@@ -1,0 +1,115 @@
+//! Reading upwards, downwards, by place and by id.
+
+use efflux_particle::{Particle, Sequence};
+
+use super::fixture::Fixture;
+use super::sample::{fill, id, kind, message, read_all, topic};
+use crate::error::{ErrorKind, Result};
+use crate::log::ReadLimit;
+
+/// Whether a read is what the limit allows of `all`, which begins where the read does. It may end
+/// earlier, as where a segment ends, but not be empty.
+fn is_within(read: &[Particle], all: &[Particle], limit: ReadLimit) -> bool {
+    let bytes: usize = read.iter().map(|particle| particle.frame().len()).sum();
+    let is_some = !read.is_empty() || limit.particles == 0 || all.is_empty();
+    all.starts_with(read)
+        && read.len() <= limit.particles
+        && (bytes <= limit.bytes || read.len() == 1)
+        && is_some
+}
+
+const COUNTS: [usize; 6] = [0, 1, 2, 5, 30, 1000];
+const BYTES: [usize; 5] = [0, 1, 500, 5000, 1_000_000];
+
+/// A read begins where it is told, gives particles in order and keeps both limits, wherever it
+/// begins and whatever the limits are.
+pub async fn reads_keep_every_limit(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..60).await?;
+    let all = read_all(&topic).await?;
+    for start in 0..all.len() {
+        let expected = all.get(start..).unwrap_or_default();
+        for particles in COUNTS {
+            for bytes in BYTES {
+                let limit = ReadLimit { particles, bytes };
+                let read = topic.read(Sequence::new(start as u64), limit).await?;
+                assert!(is_within(&read, expected, limit), "from {start}, {limit:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A read downwards does so as well, and begins at the head when it is told to begin past it.
+pub async fn reads_backwards_keep_every_limit(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..60).await?;
+    let mut all = read_all(&topic).await?;
+    all.reverse();
+    let count = all.len() as u64;
+    for start in (0..count + 2).chain([Sequence::MAX.get()]) {
+        let skipped = usize::try_from((count - 1).saturating_sub(start)).unwrap_or(0);
+        let expected = all.get(skipped..).unwrap_or_default();
+        for particles in COUNTS {
+            for bytes in BYTES {
+                let limit = ReadLimit { particles, bytes };
+                let read = topic.read_back(Sequence::new(start), limit).await?;
+                assert!(is_within(&read, expected, limit), "from {start}, {limit:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Past the head there is nothing, and that is no error.
+pub async fn reading_past_the_head_is_empty(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..5).await?;
+    for from in [6, 7, 1000, u64::MAX] {
+        let from = Sequence::new(from);
+        assert_eq!(topic.read(from, ReadLimit::default()).await?, []);
+        assert_eq!(topic.get(from).await?, None);
+    }
+    Ok(())
+}
+
+/// A particle is found by its place and by its id, one the store made included.
+pub async fn particles_are_read_by_place_and_by_id(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..30).await?;
+    topic.append(message(30).with_id(id(30)?)).await?;
+    for particle in read_all(&topic).await? {
+        assert_eq!(
+            topic.get(particle.sequence()).await?.as_ref(),
+            Some(&particle)
+        );
+        assert_eq!(
+            topic.get_id(&particle.id()).await?.as_ref(),
+            Some(&particle)
+        );
+    }
+    assert_eq!(topic.get_id(&id(31)?).await?, None);
+    Ok(())
+}
+
+/// The log reads places that ascend or descend; one that is not there is `NotFound`.
+pub async fn the_log_reads_the_places_asked_for(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..50).await?;
+    let all = read_all(&topic).await?;
+    let log = topic.store().backend().open(topic.name()).await;
+    // A backend with one log for each topic answers with the open one, or refuses a second.
+    let Ok(log) = log else { return Ok(()) };
+    let mut places: Vec<_> = [0, 1, 2, 17, 18, 33, 50].map(Sequence::new).to_vec();
+    for _ in 0..2 {
+        let read = log.read_each(&places).await?;
+        let expected = |place: &Sequence| all.iter().find(|one| one.sequence() == *place);
+        assert!(read.iter().eq(places.iter().filter_map(expected)));
+        assert_eq!(read.len(), places.len());
+        places.reverse();
+    }
+    assert_eq!(log.read_each(&[]).await?, []);
+    let missing = log.read_each(&[Sequence::new(51)]).await;
+    assert_eq!(kind(&missing), Some(ErrorKind::NotFound));
+    Ok(())
+}
