@@ -55,7 +55,7 @@ pub enum DecodeError {
     #[error(transparent)]
     Metadata(#[from] MetadataError),
     /// The metadata is not what was sealed.
-    #[error("the metadata was altered: its fingerprint is {expected}, its bytes hash to {found}")]
+    #[error("the metadata was altered: expected fingerprint {expected}, found {found}")]
     Fingerprint {
         /// The fingerprint that stands in the frame.
         expected: Fingerprint,
@@ -63,7 +63,7 @@ pub enum DecodeError {
         found: Fingerprint,
     },
     /// The payload is not what was sealed.
-    #[error("the payload was altered: its hash is {expected}, its bytes hash to {found}")]
+    #[error("the payload was altered: expected hash {expected}, found {found}")]
     Payload {
         /// The hash that stands in the metadata.
         expected: PayloadHash,
