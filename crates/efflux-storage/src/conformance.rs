@@ -67,7 +67,8 @@ macro_rules! conformance_suite {
                     each_callers_particles_keep_their_order,
                     one_of_many_with_the_same_expectation_wins,
                     one_message_appended_by_many_is_added_once,
-                    a_counter_kept_by_expectations_never_slips;
+                    a_counter_kept_by_expectations_never_slips,
+                    verifying_beside_appends_finds_nothing_wrong;
                 reading:
                     reads_keep_every_limit,
                     reads_backwards_keep_every_limit,

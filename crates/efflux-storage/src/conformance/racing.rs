@@ -6,11 +6,12 @@ use efflux_particle::{Message, Sequence};
 use tokio::task::JoinSet;
 
 use super::fixture::Fixture;
-use super::sample::{id, kind, message, read_all, topic};
+use super::sample::{fill, id, kind, message, read_all, topic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expect::Expect;
 use crate::query::Query;
 use crate::topic::Topic;
+use crate::verify::Progress;
 
 const CALLERS: usize = 16;
 
@@ -64,7 +65,7 @@ pub async fn each_callers_particles_keep_their_order(fixture: &dyn Fixture) -> R
         *expected += usize::from(!is_first_of_two);
     }
     assert!(next.len() == CALLERS && next.values().all(|count| *count == EACH));
-    assert_eq!(topic.verify(Default::default()).await?.head, topic.head());
+    assert_eq!(topic.verify(Progress::default()).await?.head, topic.head());
     Ok(())
 }
 
@@ -165,5 +166,26 @@ pub async fn a_counter_kept_by_expectations_never_slips(fixture: &dyn Fixture) -
         assert_eq!(particle.payload(), number.to_string());
     }
     assert_eq!(topic.head().sequence.get(), (CALLERS * EACH) as u64);
+    Ok(())
+}
+
+/// Verifying a topic that grows meanwhile, segment by segment, finds nothing to tell.
+pub async fn verifying_beside_appends_finds_nothing_wrong(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    let handle = topic.clone();
+    let mut filling = tokio::spawn(async move { fill(&handle, 0..1500).await });
+    let mut last = Sequence::ROOT;
+    let mut is_filled = false;
+    while !is_filled {
+        is_filled = filling.is_finished();
+        let before = topic.head();
+        let verified = topic.verify(Progress::default()).await?;
+        assert_eq!(verified.notes, Vec::<String>::new());
+        assert!(verified.head.sequence >= before.sequence.max(last));
+        last = verified.head.sequence;
+    }
+    let filled = (&mut filling).await;
+    filled.map_err(|error| Error::invalid(error.to_string()))??;
+    assert_eq!(last.get(), 1500);
     Ok(())
 }

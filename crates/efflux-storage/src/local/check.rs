@@ -154,12 +154,15 @@ impl Check<'_> {
         record: Option<&HeadRecord>,
     ) -> Result<()> {
         let name = segment_name(first);
-        if first != self.next() {
-            if self.is_past(record) {
+        if let Some(record) = record.filter(|record| first > record.end.segment) {
+            // A later one than that was begun by the writer since the record was read.
+            if first <= record.head.sequence {
                 self.notes
                     .push(format!("{name}: left over from an unfinished recovery"));
-                return Ok(());
             }
+            return Ok(());
+        }
+        if first != self.next() {
             let problem = format!(
                 "expected a segment that begins with sequence {}",
                 self.next()
@@ -178,9 +181,32 @@ impl Check<'_> {
             &mut offsets,
             record,
         )?;
+        let notes = self.notes.len();
         self.check_end(&name, &*file, end, next, record)?;
         self.check_table(first, &offsets);
+        if let Some(record) = record.filter(|record| first >= record.end.segment)
+            && self.notes.len() > notes
+            && !self.is_newest(record)?
+        {
+            // The writer went on meanwhile: what stands behind is new, not left over.
+            self.notes.truncate(notes);
+        }
         Ok(())
+    }
+
+    /// Whether the topic was not written to since the record was read.
+    fn is_newest(&self, record: &HeadRecord) -> Result<bool> {
+        let path = self.files.path(HEAD_FILE);
+        let read = self
+            .files
+            .disk
+            .open(&path)
+            .and_then(|file| Slots::read(&*file));
+        let slots =
+            read.map_err(|error| Error::io(format!("cannot read {}", path.display()), error))?;
+        Ok(slots
+            .newest
+            .is_some_and(|newest| newest.counter == record.counter))
     }
 
     /// Checks particle by particle; where the walk ended.
@@ -268,7 +294,8 @@ impl Check<'_> {
             let problem = "expected a particle, found zeros".to_owned();
             return Err(self.files.damage(name, end, Some(self.next()), problem));
         }
-        if record.is_some_and(|record| record.is_clean) || next.is_some() {
+        // Behind the last segment's stand zeros, and what a writer is about to acknowledge.
+        if next.is_some() {
             self.notes.push(format!(
                 "{name} offset={end}: bytes behind the last particle"
             ));
