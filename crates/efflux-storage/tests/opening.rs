@@ -1,0 +1,151 @@
+//! What opening a topic costs: the same whatever the topic's size.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use efflux_storage::particle::{Message, TopicName};
+use efflux_storage::{
+    Disk, DiskFile, LockGuard, RealDisk, Store, StoreOptions, SystemClock, TopicOptions,
+};
+
+/// The real disk, counting the bytes that are read from it.
+#[derive(Clone, Debug, Default)]
+struct Counting {
+    bytes: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct CountingFile {
+    file: Arc<dyn DiskFile>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counting {
+    fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        let bytes = Arc::clone(&self.bytes);
+        Arc::new(CountingFile { file, bytes })
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Disk for Counting {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.wrap(RealDisk.open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.wrap(RealDisk.create(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_folder(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_folder(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_folder(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        RealDisk.exists(path)
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        RealDisk.lock(path, note)
+    }
+
+    fn boot(&self) -> Option<[u8; 16]> {
+        RealDisk.boot()
+    }
+
+    fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        RealDisk.real_path(path)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl DiskFile for CountingFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, offset)?;
+        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        self.file.is_empty()
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+}
+
+async fn append(store: &Store, name: &TopicName, batches: usize) {
+    let options = TopicOptions::default().with_segment_bytes(1024 * 1024);
+    let topic = store.topic_or_create(name, options).await.unwrap();
+    for _ in 0..batches {
+        let messages = (0..1000).map(|at| Message::new(format!("{at:0100}")));
+        topic.append_batch(messages.collect()).await.unwrap();
+    }
+}
+
+/// Bytes that are read when the store and its topic are opened.
+async fn bytes_to_open(url: &str, name: &TopicName) -> u64 {
+    let disk = Counting::default();
+    let clock = Arc::new(SystemClock);
+    let options = StoreOptions::default();
+    let store = Store::open_in(url, options, clock, Arc::new(disk.clone()));
+    let store = store.await.unwrap();
+    store.topic(name).await.unwrap();
+    let bytes = disk.bytes.load(Ordering::Relaxed);
+    store.close().await.unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_reads_as_much_of_a_large_topic_as_of_a_small_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("data").display());
+    let name: TopicName = "t".parse().unwrap();
+    let mut read = Vec::new();
+    for batches in [10, 30] {
+        let store = Store::open(&url).await.unwrap();
+        append(&store, &name, batches).await;
+        store.close().await.unwrap();
+        drop(store);
+        read.push(bytes_to_open(&url, &name).await);
+    }
+    // At most the last batch, a table of offsets of one segment, and the small files.
+    let most = 1024 * 1024;
+    assert!(read.iter().all(|bytes| *bytes < most), "{read:?}");
+}
