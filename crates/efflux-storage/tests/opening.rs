@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use efflux_storage::particle::{Message, TopicName};
+use efflux_storage::particle::{Message, Sequence, TopicName};
 use efflux_storage::{
     Disk, DiskFile, LockGuard, RealDisk, Store, StoreOptions, SystemClock, TopicOptions,
 };
@@ -148,4 +148,33 @@ async fn opening_reads_as_much_of_a_large_topic_as_of_a_small_one() {
     // At most the last batch, a table of offsets of one segment, and the small files.
     let most = 1024 * 1024;
     assert!(read.iter().all(|bytes| *bytes < most), "{read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn getting_one_particle_of_a_sealed_segment_reads_little_more_than_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("data").display());
+    let name: TopicName = "t".parse().unwrap();
+    let store = Store::open(&url).await.unwrap();
+    append(&store, &name, 30).await;
+    store.close().await.unwrap();
+    drop(store);
+    let disk = Counting::default();
+    let clock = Arc::new(SystemClock);
+    let options = StoreOptions::default();
+    let store = Store::open_in(&url, options, clock, Arc::new(disk.clone()));
+    let store = store.await.unwrap();
+    let topic = store.topic(&name).await.unwrap();
+    let before = disk.bytes.load(Ordering::Relaxed);
+    for sequence in [1, 2, 3000, 9999, 1] {
+        let particle = topic.get(Sequence::new(sequence)).await.unwrap().unwrap();
+        assert_eq!(particle.sequence().get(), sequence);
+    }
+    let read = disk.bytes.load(Ordering::Relaxed) - before;
+    assert!(read < 5 * 1000, "{read} bytes");
+    // The last particle of each segment too: where it ends stands nowhere but in the file's length.
+    for sequence in 1..=30_000 {
+        let particle = topic.get(Sequence::new(sequence)).await.unwrap().unwrap();
+        assert_eq!(particle.sequence().get(), sequence);
+    }
 }

@@ -124,6 +124,27 @@ impl Offsets {
         bytes
     }
 
+    /// Where in a table's file the entry of the frame at this place stands, with the checksum or
+    /// the entry behind it.
+    pub(super) fn entry_place(at: u64) -> Option<(u64, usize)> {
+        let start = at.checked_mul(ENTRY_BYTES as u64)?;
+        Some((start.checked_add(ENTRIES_AT as u64)?, ENTRY_BYTES + 4))
+    }
+
+    /// Reads an entry and the start of the one behind it, or the segment's end behind the last.
+    pub(super) fn decode_entry(bytes: &[u8], segment_end: Option<u32>) -> Option<Extent> {
+        let small = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let end = match segment_end {
+            Some(end) => end,
+            None => small(ENTRY_BYTES)?,
+        };
+        Some(Extent {
+            start: small(0)?,
+            end,
+            crc: small(4)?,
+        })
+    }
+
     /// Reads a table; none when it is not whole or not of this segment.
     pub(super) fn decode(bytes: &[u8], first: Sequence) -> Option<Self> {
         let small = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));

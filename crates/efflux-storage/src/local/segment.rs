@@ -1,7 +1,10 @@
 //! One segment file: frames one after the other, from the sequence in its name on.
 
+mod single;
+
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use efflux_particle::{FrameSize, Particle, Sequence};
@@ -25,7 +28,10 @@ pub(super) struct Segment {
     files: Arc<TopicFiles>,
     first: Sequence,
     file: Mutex<Option<Arc<dyn DiskFile>>>,
+    table_file: Mutex<Option<Arc<dyn DiskFile>>>,
     offsets: RwLock<Option<Offsets>>,
+    /// Whether it is counted among those that are open.
+    is_listed: AtomicBool,
 }
 
 impl Segment {
@@ -35,7 +41,9 @@ impl Segment {
             files,
             first,
             file: Mutex::new(None),
+            table_file: Mutex::new(None),
             offsets: RwLock::new(None),
+            is_listed: AtomicBool::new(false),
         }
     }
 
@@ -45,7 +53,9 @@ impl Segment {
             files,
             first,
             file: Mutex::new(Some(file)),
+            table_file: Mutex::new(None),
             offsets: RwLock::new(Some(Offsets::starting_at(first))),
+            is_listed: AtomicBool::new(false),
         }
     }
 
@@ -125,10 +135,17 @@ impl Segment {
         self.offsets.read().as_ref().map_or(0, Offsets::bytes)
     }
 
+    /// Counts the segment among those that are open; whether it was so before.
+    pub(super) fn list(&self) -> bool {
+        self.is_listed.swap(true, Ordering::Relaxed)
+    }
+
     /// Forgets what can be read again.
     pub(super) fn forget(&self) {
         *self.offsets.write() = None;
         *self.file.lock() = None;
+        *self.table_file.lock() = None;
+        self.is_listed.store(false, Ordering::Relaxed);
     }
 
     /// Forgets the table and what its file says, so that the frames are counted anew.

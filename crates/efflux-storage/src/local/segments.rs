@@ -33,6 +33,7 @@ struct Loaded {
 
 impl Tables {
     fn add(&self, segment: &Arc<Segment>) {
+        segment.list();
         let bytes = segment.table_bytes();
         let mut loaded = self.0.lock();
         loaded.segments.push_back((Arc::downgrade(segment), bytes));
@@ -135,9 +136,28 @@ impl Segments {
             return Ok(Vec::new());
         }
         let limit = limit.bounded();
+        if limit.particles == 1
+            && let Some(particle) = self.read_single(from, head)?
+        {
+            return Ok(vec![particle]);
+        }
         self.read_in(from, head, limit, |segment, last| {
             segment.read(from, last, limit)
         })
+    }
+
+    /// Reads one particle of a sealed segment whose table is not in memory; none where that is not
+    /// the case or cannot be done.
+    fn read_single(&self, sequence: Sequence, head: Sequence) -> Result<Option<Particle>> {
+        let (segment, last, is_sealed) = self.find(sequence, head)?;
+        if !is_sealed || segment.knows(last) {
+            return Ok(None);
+        }
+        let particle = segment.read_single(sequence);
+        if particle.is_some() && !segment.list() {
+            self.tables.add(&segment);
+        }
+        Ok(particle)
     }
 
     /// Reads downwards from `from` or from the head, within one segment.
