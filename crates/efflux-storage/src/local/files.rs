@@ -154,7 +154,8 @@ pub(super) fn check_store_file(disk: &dyn Disk, folder: &Path) -> Result<()> {
         Error::new(
             crate::ErrorKind::Corrupt,
             format!(
-                "the file {} is damaged: restore it from a copy",
+                "{} offset=0: expected a store's version and its checksum, found other bytes: restore \
+                 the file from a copy",
                 path.display()
             ),
         )
