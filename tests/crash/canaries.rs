@@ -1,6 +1,6 @@
 //! A crash test that passes without the guards tests nothing: each guard is taken away in turn.
 
-use efflux_node::flow::pipeline::storage::conformance::Guard;
+use efflux_node::storage::conformance::Guard;
 
 use crate::case;
 use crate::every::block_on;

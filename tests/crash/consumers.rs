@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::conformance::Random;
 use storage::particle::Particle;
 use storage::{Consumer, ConsumerOptions, Sync, Ticket, TopicOptions};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::{Sync, TopicOptions};
 
 use crate::history::Verdict;

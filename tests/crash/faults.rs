@@ -1,6 +1,6 @@
 //! Input and output errors, a full disk, two writers.
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::conformance::Guard;
 use storage::particle::{Message, Sequence};
 use storage::{ErrorKind, ReadLimit, StoreOptions, Sync, TopicOptions};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use efflux_node::flow::pipeline::storage::particle::{Head, Id, Message, Particle, TopicName};
-use efflux_node::flow::pipeline::storage::{Error, Receipt, Result as Answer, Sync};
+use efflux_node::storage::particle::{Head, Id, Message, Particle, TopicName};
+use efflux_node::storage::{ErrorKind, Receipt, Result as Answer, Sync};
 
 /// A sentence that says what was lost or changed.
 pub(crate) type Verdict<T = ()> = std::result::Result<T, String>;
@@ -94,13 +94,8 @@ impl History {
         operations: u64,
     ) -> Verdict {
         let before = self.attempts.get(attempt).expect("it was begun").clone();
-        let conflict = |error: &Error| error.damage().is_some() || error.to_string().contains("id");
         if let Err(error) = &answer
-            && matches!(
-                error.kind(),
-                efflux_node::flow::pipeline::storage::ErrorKind::Conflict
-            )
-            && conflict(error)
+            && error.kind() == ErrorKind::Conflict
         {
             return Err(format!("attempt {attempt} again: {error}"));
         }

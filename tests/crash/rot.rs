@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::conformance::Guard;
 use storage::particle::{Message, Particle};
 use storage::{Disk, ErrorKind, StoreOptions, Sync, TopicOptions};

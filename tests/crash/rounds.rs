@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::particle::{Head, Message, Sequence, TopicName};
 use storage::{Expect, Query, Receipt, TopicOptions};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::conformance::{Guard, Random, SimDisk, Without};
 use storage::particle::{Particle, Sequence, Timestamp, TopicName};
 use storage::{

@@ -1,6 +1,6 @@
 //! The actions that a model test chooses from.
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::particle::{Message, Sequence, Timestamp};
 use storage::{FindOptions, Query, ReadLimit};
 

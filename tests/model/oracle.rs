@@ -1,7 +1,7 @@
 //! A topic as a plain list: what the answers must be.
 
-use efflux_node::flow::pipeline::storage::ErrorKind;
-use efflux_node::flow::pipeline::storage::particle::Message;
+use efflux_node::storage::ErrorKind;
+use efflux_node::storage::particle::Message;
 
 /// What an append expects, in numbers: the stores' fingerprints differ, because their roots do.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use efflux_node::flow::pipeline::storage;
+use efflux_node::storage;
 use storage::conformance::{Random, SimDisk};
 use storage::particle::{Message, Particle, Sequence, Timestamp, TopicName};
 use storage::{
