@@ -18,7 +18,7 @@ use crate::ids::IdSource;
 use crate::index::Index;
 use crate::limits::TOPICS_MAX;
 use crate::local::LocalBackend;
-use crate::log::Backend;
+use crate::log::{Backend, TopicLog};
 use crate::memory::MemoryBackend;
 use crate::options::{StoreOptions, TopicOptions};
 use crate::topic::{Topic, TopicState};
@@ -48,12 +48,15 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// The topics that are open.
+type Topics = BTreeMap<TopicName, Arc<TopicState>>;
+
 struct Inner {
     url: String,
     backend: Arc<dyn Backend>,
     ids: Arc<IdSource>,
     index: Option<Arc<Index>>,
-    topics: Mutex<BTreeMap<TopicName, Arc<TopicState>>>,
+    topics: Mutex<Topics>,
     is_closed: AtomicBool,
 }
 
@@ -155,14 +158,7 @@ impl Store {
             ));
         }
         let log = self.inner.backend.create(name, &options).await?;
-        let index = self
-            .inner
-            .index
-            .as_ref()
-            .map(|index| index.follow(Arc::clone(&log)));
-        let state = Arc::new(TopicState::new(log, index));
-        topics.insert(name.clone(), Arc::clone(&state));
-        Ok(Topic::new(self.clone(), state))
+        Ok(self.hold(&mut topics, log))
     }
 
     /// Opens a topic.
@@ -177,14 +173,7 @@ impl Store {
             return Ok(Topic::new(self.clone(), Arc::clone(state)));
         }
         let log = self.inner.backend.open(name).await?;
-        let index = self
-            .inner
-            .index
-            .as_ref()
-            .map(|index| index.follow(Arc::clone(&log)));
-        let state = Arc::new(TopicState::new(log, index));
-        topics.insert(name.clone(), Arc::clone(&state));
-        Ok(Topic::new(self.clone(), state))
+        Ok(self.hold(&mut topics, log))
     }
 
     /// Opens a topic, and makes it with these options when it is not there.
@@ -269,6 +258,16 @@ impl Store {
         }
         self.inner.backend.close().await;
         result
+    }
+
+    /// Keeps an opened log with what stands upon it.
+    fn hold(&self, topics: &mut Topics, log: Arc<dyn TopicLog>) -> Topic {
+        let index = self.inner.index.as_ref();
+        let index = index.map(|index| index.follow(Arc::clone(&log)));
+        let name = log.name().clone();
+        let state = Arc::new(TopicState::new(log, index));
+        topics.insert(name, Arc::clone(&state));
+        Topic::new(self.clone(), state)
     }
 
     fn refuse_closed(&self) -> Result<()> {
