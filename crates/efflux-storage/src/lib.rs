@@ -1,4 +1,33 @@
 //! An embedded, hash-chained, searchable event log: topics, consumers and an index.
+//!
+//! A [`Store`] holds topics. A [`Topic`] is one totally ordered stream of particles, each sealed with
+//! SHA-256 and linked to the one before it; its index finds them by their metadata. A [`Consumer`] is
+//! a named position in a topic that any number of workers share. Where a store is kept is behind the
+//! seam of [`TopicLog`] and [`Backend`]: a folder, or memory.
+//!
+//! ```
+//! use efflux_storage::particle::Message;
+//! use efflux_storage::{Expect, Query, Store, TopicOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open("mem:").await?; // or file:./data
+//! let rooms = store.create_topic(&"rooms".parse()?, TopicOptions::default()).await?;
+//!
+//! // Book room 7, if nobody has booked it since we looked.
+//! let bookings: Query = "data_type = 'room.booked' and properties.room = '7'".parse()?;
+//! let looked = rooms.head().sequence;
+//! let booked = Message::new("for Ada").with_data_type("room.booked").with_property("room", "7");
+//! let expect = Expect::NoMatch { query: bookings, after: looked };
+//! rooms.append_expecting(vec![booked.clone()], expect.clone()).await?;
+//!
+//! let refused = rooms.append_expecting(vec![booked], expect).await;
+//! assert!(refused.is_err(), "sequence 1 matches by now");
+//!
+//! assert_eq!(rooms.verify(Default::default()).await?.particles, 2);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod limits;
 
