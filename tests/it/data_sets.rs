@@ -1,6 +1,7 @@
 //! Four real files of the npm package vega-datasets: imported, searched, consumed, verified. What
 //! is found is compared with what an independent look at the files says.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -80,7 +81,8 @@ fn imported(file: &str, options: &[&str], records: &[Value]) -> Option<Place> {
     Some(place)
 }
 
-/// What a consumer takes in two goes is every record, in order, once.
+/// What a consumer takes in two goes is every record once, in order; particles of a message group,
+/// of which one is in flight at a time, in the order of their group.
 fn consumed(place: &Place, records: &[Value]) {
     let first = place.run(&[
         "consume",
@@ -104,9 +106,18 @@ fn consumed(place: &Place, records: &[Value]) {
     ]);
     let taken: Vec<Value> = first.json().into_iter().chain(second.json()).collect();
     assert_eq!(taken.len(), records.len());
+    let mut last_of_group = BTreeMap::new();
+    for particle in &taken {
+        assert_eq!(particle["deliveries"], 1);
+        let sequence = particle["sequence"].as_u64().unwrap();
+        let group = particle["message_group"].as_str().unwrap_or_default();
+        let before = last_of_group.insert(group, sequence);
+        assert!(before.is_none_or(|before| before < sequence), "{group}");
+    }
+    let mut taken: Vec<&Value> = taken.iter().collect();
+    taken.sort_by_key(|particle| particle["sequence"].as_u64());
     for (particle, record) in taken.iter().zip(records) {
         assert_eq!(&particle["data"], record);
-        assert_eq!(particle["deliveries"], 1);
     }
 }
 
@@ -137,6 +148,7 @@ fn flights() {
         "properties.delay = -12 or properties.distance = 2704",
         |flight| flight["delay"] == -12 || flight["distance"] == 2704,
     );
+    consumed(&place, records);
 }
 
 #[test]
@@ -189,6 +201,7 @@ fn earthquakes() {
     let first = records[0]["id"].as_str().unwrap();
     let got = &place.run(&["get", "t", "--id", first, "-o", "json"]).json()[0];
     assert_eq!((&got["sequence"], &got["data"]), (&1.into(), &records[0]));
+    consumed(&place, records);
 }
 
 #[test]
