@@ -5,7 +5,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use efflux_particle::TopicName;
 use tokio::sync::Mutex;
@@ -48,6 +48,9 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// The topics of the store were not counted yet.
+const UNCOUNTED: usize = usize::MAX;
+
 /// The topics that are open.
 type Topics = BTreeMap<TopicName, Arc<TopicState>>;
 
@@ -57,6 +60,8 @@ struct Inner {
     ids: Arc<IdSource>,
     index: Option<Arc<Index>>,
     topics: Mutex<Topics>,
+    /// How many topics there are, or [`UNCOUNTED`]; written while `topics` is held.
+    count: AtomicUsize,
     is_closed: AtomicBool,
 }
 
@@ -110,6 +115,7 @@ impl Store {
                 ids,
                 index,
                 topics,
+                count: AtomicUsize::new(UNCOUNTED),
                 is_closed: AtomicBool::new(false),
             }),
         })
@@ -150,7 +156,7 @@ impl Store {
         let mut topics = self.inner.topics.lock().await;
         self.refuse_closed()?;
         self.refuse_read_only("make a topic")?;
-        let count = self.inner.backend.list().await?.len();
+        let count = self.count().await?;
         if count >= TOPICS_MAX {
             return Err(Error::new(
                 ErrorKind::Full,
@@ -158,6 +164,7 @@ impl Store {
             ));
         }
         let log = self.inner.backend.create(name, &options).await?;
+        self.inner.count.store(count + 1, Ordering::Relaxed);
         Ok(self.hold(&mut topics, log))
     }
 
@@ -232,6 +239,8 @@ impl Store {
         if let Some(state) = topics.remove(name) {
             let _ = state.log.close().await;
         }
+        // Counted anew the next time, because a failed deletion may have gone half the way.
+        self.inner.count.store(UNCOUNTED, Ordering::Relaxed);
         self.inner.backend.delete(name).await?;
         if let Some(index) = &self.inner.index {
             index.forget(name);
@@ -258,6 +267,14 @@ impl Store {
         }
         self.inner.backend.close().await;
         result
+    }
+
+    /// How many topics there are. Listing them for each new one would take longer and longer.
+    async fn count(&self) -> Result<usize> {
+        match self.inner.count.load(Ordering::Relaxed) {
+            UNCOUNTED => Ok(self.inner.backend.list().await?.len()),
+            count => Ok(count),
+        }
     }
 
     /// Keeps an opened log with what stands upon it.
