@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use efflux_node::particle::Sequence;
+use efflux_node::particle::{Head, Particle, Sequence};
 use efflux_node::storage::{FindOptions, Query, ReadLimit, Store, Sync, Topic, TopicOptions};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,8 @@ use crate::workload::Workload;
 const BATCH: u64 = 1000;
 /// Frames that the limit of scans hashes, from memory.
 const SAMPLE: u64 = 50_000;
+/// Bytes read at a time at most; pieces are begun every half of it.
+const PIECE_BYTES: usize = 2 * 1024 * 1024;
 const METADATA_SIZE_AT: usize = 10;
 const METADATA_AT: usize = 46;
 const FOOTER_BYTES: usize = 8;
@@ -76,6 +78,30 @@ impl Frames {
             count += 1;
         }
         count
+    }
+
+    /// Reads the file in large pieces and computes the CRC-32C of every frame; how many frames.
+    pub(crate) fn checksum_all(&self) -> Result<u64> {
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut count = 0;
+        for frames in self.places.chunk_by(|(one, _), (other, _)| {
+            one / (PIECE_BYTES as u64 / 2) == other / (PIECE_BYTES as u64 / 2)
+        }) {
+            let start = frames.first().map_or(0, |(at, _)| *at);
+            let bytes = frames.iter().map(|(_, bytes)| bytes).sum::<usize>();
+            let piece = piece
+                .get_mut(..bytes)
+                .ok_or("frames are larger than a piece")?;
+            self.file.read_exact_at(piece, start)?;
+            let mut rest = &*piece;
+            for (_, bytes) in frames {
+                let (frame, after) = rest.split_at_checked(*bytes).ok_or("a frame is cut")?;
+                std::hint::black_box(crc32c::crc32c(frame));
+                rest = after;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     /// One read of one frame, into bytes of its own.
@@ -142,9 +168,29 @@ impl Dataset {
 
     /// Reads the first `most` records in order; how many there were.
     pub(crate) async fn scan(&self, most: u64) -> Result<u64> {
+        self.scan_with(most, &mut |_| Ok(())).await
+    }
+
+    /// Reads all records in order and checks both hashes of each and its link; how many.
+    pub(crate) async fn scan_hashed(&self) -> Result<u64> {
+        let root = self.topic.get(Sequence::ROOT).await?;
+        let mut head = Head::on(&root.ok_or("the root is missing")?);
+        let mut check = |particle: &Particle| {
+            head = head.check(particle)?;
+            Ok(())
+        };
+        self.scan_with(self.records, &mut check).await
+    }
+
+    async fn scan_with(
+        &self,
+        most: u64,
+        check: &mut dyn FnMut(&Particle) -> Result<()>,
+    ) -> Result<u64> {
         let (mut from, mut count) = (Sequence::FIRST, 0);
         while count < most {
             let read = self.topic.read(from, ReadLimit::default()).await?;
+            read.iter().try_for_each(&mut *check)?;
             let Some(last) = read.last() else { break };
             from = last.sequence().next();
             count += read.len() as u64;

@@ -137,7 +137,7 @@ mod tests {
             head = next;
             encoder.buffer.clear();
             encoder.add(&record, remaining);
-            assert_eq!(encoder.buffer, particle.frame());
+            assert_eq!(&*encoder.buffer, &**particle.frame());
         }
     }
 }

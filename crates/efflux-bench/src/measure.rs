@@ -119,17 +119,16 @@ mod tests {
     fn ratios_are_taken_within_a_round() {
         let mut counts = [100, 10, 1000].into_iter();
         let mut halves = [50, 5, 500].into_iter();
-        let mut run = |count: Option<u64>| {
+        let run = |count: Option<u64>| {
             Ok(Outcome {
                 count: count.unwrap_or(0),
                 took: Duration::from_secs(1),
                 waits: Vec::new(),
             })
         };
-        let mut other = run;
         let lanes = vec![
             Lane::new("limit", move || run(counts.next())),
-            Lane::new("efflux", move || other(halves.next())),
+            Lane::new("efflux", move || run(halves.next())),
         ];
         let row = Row {
             name: "row".to_owned(),
