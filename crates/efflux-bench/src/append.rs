@@ -30,7 +30,7 @@ pub(crate) struct Work {
 type Limit = fn(&Path, &Work) -> Result<Outcome>;
 
 /// An append row: who appends what, and what bounds it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     goal: f64,

@@ -17,6 +17,10 @@ const START_NANOS: i64 = 1_767_225_600_000_000_000;
 /// One record: an id, two times, a type, a group, two properties and a payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
+    #[cfg_attr(
+        not(feature = "alternatives"),
+        expect(dead_code, reason = "the alternatives use it as their key")
+    )]
     pub(crate) number: u64,
     pub(crate) id: [u8; 16],
     pub(crate) created: i64,
