@@ -24,10 +24,12 @@ pub(crate) fn lines(row: &Measured) -> String {
         let goal = goal.map(|goal| format!("{goal:.2}")).unwrap_or_default();
         let p99 = lane.p99.map(|wait| format!("{} µs", wait.as_micros()));
         let p99 = p99.unwrap_or_default();
-        text.push_str(&format!(
-            "{name:<ROW_WIDTH$} {:<LANE_WIDTH$} {:>12.0} {:>8.2} {goal:>7} {p99:>10}\n",
+        let line = format!(
+            "{name:<ROW_WIDTH$} {:<LANE_WIDTH$} {:>12.0} {:>8.2} {goal:>7} {p99:>10}",
             lane.name, lane.rate, lane.ratio
-        ));
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text
 }
