@@ -2,6 +2,7 @@
 //!
 //! One file per command; a new command is one `mod` line and one line in [`COMMANDS`].
 
+mod bench;
 mod ci;
 mod crash;
 mod fuzz;
@@ -34,6 +35,7 @@ const COMMANDS: &[Entry] = &[
     entry("vectors", vectors::HELP, vectors::main),
     entry("fuzz", fuzz::HELP, fuzz::main),
     entry("crash", crash::HELP, crash::main),
+    entry("bench", bench::HELP, bench::main),
 ];
 
 const fn entry(
