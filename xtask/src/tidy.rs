@@ -90,6 +90,16 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Holds the lines in which a rule finds faults in a text against those that are expected.
+#[cfg(test)]
+fn check(rule: fn(&SourceFile) -> Vec<Fault>, path: &str, text: &str, expect: &[usize]) {
+    let lines: Vec<_> = rule(&SourceFile::new(path, text))
+        .iter()
+        .map(|fault| fault.line)
+        .collect();
+    assert_eq!(lines, expect, "{path}: {text}");
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

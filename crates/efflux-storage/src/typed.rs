@@ -338,14 +338,18 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn values_of_both_encodings_come_back_and_other_types_are_passed_over() {
+    async fn new_topic() -> Topic {
         let store = Store::open("mem:").await.unwrap();
         let name = "t".parse().unwrap();
-        let topic = store
+        store
             .create_topic(&name, TopicOptions::default())
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn values_of_both_encodings_come_back_and_other_types_are_passed_over() {
+        let topic = new_topic().await;
         let json = TypedTopic::<Reading>::new(topic.clone(), Encoding::Json);
         let packed = TypedTopic::<Reading>::new(topic.clone(), Encoding::MessagePack);
         json.append(&reading(1)).await.unwrap();
@@ -368,12 +372,7 @@ mod tests {
 
     #[tokio::test]
     async fn values_around_a_payload_of_another_shape_are_not_lost() {
-        let store = Store::open("mem:").await.unwrap();
-        let name = "t".parse().unwrap();
-        let topic = store
-            .create_topic(&name, TopicOptions::default())
-            .await
-            .unwrap();
+        let topic = new_topic().await;
         let typed = TypedTopic::<Reading>::new(topic.clone(), Encoding::Json);
         typed.append(&reading(1)).await.unwrap();
         topic
@@ -393,12 +392,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_payload_of_another_shape_is_named() {
-        let store = Store::open("mem:").await.unwrap();
-        let name = "t".parse().unwrap();
-        let topic = store
-            .create_topic(&name, TopicOptions::default())
-            .await
-            .unwrap();
+        let topic = new_topic().await;
         topic
             .append(Message::new("{}").with_data_type("reading"))
             .await

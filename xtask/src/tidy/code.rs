@@ -161,14 +161,7 @@ fn fault(file: &SourceFile, offset: usize, message: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(rule: fn(&SourceFile) -> Vec<Fault>, path: &str, text: &str, expect: &[usize]) {
-        let lines: Vec<_> = rule(&SourceFile::new(path, text))
-            .iter()
-            .map(|fault| fault.line)
-            .collect();
-        assert_eq!(lines, expect, "{path}: {text}");
-    }
+    use crate::tidy::check;
 
     #[test]
     fn rust_files_begin_with_a_doc_comment() {

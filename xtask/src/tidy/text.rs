@@ -89,14 +89,7 @@ fn is_written(file: &SourceFile) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(rule: fn(&SourceFile) -> Vec<Fault>, path: &str, text: &str, expect: &[usize]) {
-        let lines: Vec<_> = rule(&SourceFile::new(path, text))
-            .iter()
-            .map(|fault| fault.line)
-            .collect();
-        assert_eq!(lines, expect, "{path}: {text}");
-    }
+    use crate::tidy::check;
 
     #[test]
     fn trailing_whitespace_is_found() {

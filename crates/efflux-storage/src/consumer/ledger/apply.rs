@@ -69,30 +69,16 @@ impl Ledger {
                 not_before,
                 runs,
             } => {
-                self.set_now(*now);
-                for ticket in tickets(runs) {
-                    self.change(
-                        ticket.sequence,
-                        State::RolledBack {
-                            not_before: *not_before,
-                        },
-                    );
-                }
+                let not_before = *not_before;
+                self.change_all(*now, runs, State::RolledBack { not_before });
             }
             Entry::Extended {
                 now,
                 deadline,
                 runs,
             } => {
-                self.set_now(*now);
-                for ticket in tickets(runs) {
-                    self.change(
-                        ticket.sequence,
-                        State::Leased {
-                            deadline: *deadline,
-                        },
-                    );
-                }
+                let deadline = *deadline;
+                self.change_all(*now, runs, State::Leased { deadline });
             }
             Entry::Released { runs } => tickets(runs).for_each(|ticket| self.undo(ticket)),
             Entry::Moved { floor } => {
@@ -147,6 +133,14 @@ impl Ledger {
             self.redelivered -= u64::from(flight.deliveries > 1);
             flight.deliveries = flight.deliveries.saturating_sub(1);
             self.change(ticket.sequence, State::Released);
+        }
+    }
+
+    /// Changes what the particles of these tickets wait for, at that time.
+    fn change_all(&mut self, now: Timestamp, runs: &[TicketRun], state: State) {
+        self.set_now(now);
+        for ticket in tickets(runs) {
+            self.change(ticket.sequence, state);
         }
     }
 

@@ -18,13 +18,7 @@ impl Segment {
         let file = self.file().ok()?;
         let count = extent.end.checked_sub(extent.start)? as usize;
         let frame = Bytes::from(read_exact_at(&*file, u64::from(extent.start), count).ok()?);
-        let is_checked = extent.crc != 0 && crc32c::crc32c(&frame) == extent.crc;
-        let read = match is_checked {
-            true => Particle::decode_unchecked(&frame),
-            false => Particle::decode(&frame),
-        };
-        read.ok()
-            .filter(|particle| particle.sequence() == sequence && particle.frame().len() == count)
+        self.check(sequence, &extent, &frame).ok()
     }
 
     fn extent_in_file(&self, sequence: Sequence) -> Option<Extent> {
