@@ -137,11 +137,11 @@ impl Encoder<'_> {
             has_link,
             stamp.in_batch,
             message.timestamp.is_some(),
-            message.data_type.is_some(),
-            message.content_type.is_some(),
+            message.data_type().is_some(),
+            message.content_type().is_some(),
             message.content_encoding.is_some(),
-            message.message_group.is_some(),
-            !message.properties.is_empty(),
+            message.message_group().is_some(),
+            message.properties().len() > 0,
         ];
         let entries = 5 + optional.iter().filter(|is_there| **is_there).count();
         let mut fields = Fields::default();
@@ -190,11 +190,11 @@ impl Encoder<'_> {
 
     /// Writes what describes the message: the part of the metadata that the index reads.
     fn describe(&mut self, fields: &mut Fields, message: &Message) {
-        if let Some(text) = &message.data_type {
+        if let Some(text) = message.data_type() {
             self.writer.text(key::DATA_TYPE);
             fields.data_type = Some(self.text(text));
         }
-        if let Some(text) = &message.content_type {
+        if let Some(text) = message.content_type() {
             self.writer.text(key::CONTENT_TYPE);
             fields.content_type = Some(self.text(text));
         }
@@ -203,20 +203,21 @@ impl Encoder<'_> {
             self.writer.text(encoding.as_str());
             fields.content_encoding = Some(encoding);
         }
-        if let Some(text) = &message.message_group {
+        if let Some(text) = message.message_group() {
             self.writer.text(key::MESSAGE_GROUP);
             fields.message_group = Some(self.text(text));
         }
-        if !message.properties.is_empty() {
+        let properties = message.properties();
+        if properties.len() > 0 {
             self.writer.text(key::PROPERTIES);
-            self.writer.map(message.properties.len());
+            self.writer.map(properties.len());
+            fields.properties_count = properties.len() as u64;
             let start = self.place();
-            for (name, value) in &message.properties {
+            for (name, value) in properties {
                 self.writer.text(name);
                 self.writer.text(value);
             }
             fields.properties = self.since(start);
-            fields.properties_count = message.properties.len() as u64;
         }
         let start = self.place();
         self.writer.buffer.extend_from_slice(&message.unknown.bytes);
@@ -274,7 +275,7 @@ fn frame_bytes_estimate(message: &Message, stamp: &Stamp) -> usize {
         message.content_type(),
         message.message_group(),
     ];
-    let properties = message.properties.iter();
+    let properties = message.properties();
     FRAME_OVERHEAD_BYTES
         + FIXED_BYTES
         + terms.into_iter().flatten().map(str::len).sum::<usize>()
