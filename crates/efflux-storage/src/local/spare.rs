@@ -19,6 +19,8 @@ use crate::workers::Workers;
 
 /// Bytes of zeros written and synced at a time, so that other work of the thread need not wait long.
 const STEP_BYTES: u64 = 1024 * 1024;
+/// A spare of at most that many bytes is made at once: handing it over would take as long.
+const SMALL_BYTES: u64 = 64 * 1024;
 /// The disk keeps at least that many times the spare's bytes free for what is to be kept.
 const ROOM_FACTOR: u64 = 8;
 
@@ -74,10 +76,14 @@ impl Spare {
             return;
         };
         *state = State::Begun;
+        drop(state);
         let (making, workers) = (Arc::clone(&self.making), Arc::clone(&self.shared.workers));
-        self.shared
-            .workers
-            .submit(move || making.begin(counted, &workers));
+        if bytes <= SMALL_BYTES {
+            making.begin(counted, &workers);
+        } else {
+            let to = Arc::clone(&workers);
+            workers.submit(move || making.begin(counted, &to));
+        }
     }
 
     pub(super) fn is_ready(&self) -> bool {
