@@ -14,6 +14,7 @@
 
 mod files;
 
+mod buffers;
 mod head_record;
 mod offsets;
 mod segment;
