@@ -17,7 +17,19 @@ use crate::{Result, process};
 pub(crate) const HELP: &str = "[--accept]: count instructions and hold them against guard.json";
 
 const ACCEPTED: &str = "crates/efflux-bench/guard.json";
-const BUILD: &[&str] = &["build", "--release", "--package", "efflux-bench"];
+
+/// A release build in all but what takes long: it is linked without optimising once more.
+const BUILD: &[&str] = &[
+    "build",
+    "--package",
+    "efflux-bench",
+    "--profile",
+    "guard",
+    "--config=profile.guard.inherits='release'",
+    "--config=profile.guard.lto='off'",
+    "--config=profile.guard.codegen-units=16",
+    "--config=profile.guard.debug=false",
+];
 
 /// What a count may be above the accepted one: compilers and libraries differ a little, and threads
 /// take turns in another order each time.
@@ -67,8 +79,8 @@ pub(crate) fn obstacle(project: &Project) -> Option<String> {
 /// The instructions of each row, a particle, get or find.
 fn count_all(project: &Project) -> Result<BTreeMap<String, f64>> {
     process::run(&mut project.cargo(BUILD.iter().copied()))?;
-    let program = project.target.join("release").join("efflux-bench");
-    let folder = project.target.join("guard");
+    let program = project.target.join("guard").join("efflux-bench");
+    let folder = project.target.join("guard-run");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut build = project.command(&program);
