@@ -76,6 +76,8 @@ macro_rules! conformance_suite {
                     reading_past_the_head_is_empty,
                     frames_are_those_of_the_particles,
                     frames_keep_every_limit,
+                    an_audit_gives_what_reading_gives,
+                    an_audit_refuses_what_does_not_follow_from_its_head,
                     particles_are_read_by_place_and_by_id,
                     the_log_reads_the_places_asked_for;
                 following:

@@ -52,6 +52,10 @@ pub const BUFFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// readers that go on one after the other, each with the default of a read.
 pub const IDLE_BUFFERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Most bytes that a check of a topic has in memory to be hashed, and one frame more: 64 MiB, so
+/// that cores have work and large payloads do not add up.
+pub const VERIFY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Bytes of offset tables of sealed segments kept in memory for a store: 32 MiB, enough for
 /// 4 million particles; other tables are read again when they are needed.
 pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
