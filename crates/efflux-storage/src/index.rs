@@ -16,6 +16,7 @@ mod attach;
 mod build;
 mod candidates;
 mod follow;
+mod held;
 mod key;
 mod list;
 mod merge;

@@ -12,7 +12,7 @@ use efflux_particle::{Head, Id, Particle, Sequence, TopicName};
 pub use self::follow::Follower;
 use crate::consumer::ConsumerRegistry;
 use crate::error::{Error, Result};
-use crate::find::{FindOptions, Finder};
+use crate::find::{self, FindOptions, Finder};
 use crate::index::TopicIndex;
 use crate::log::{ReadLimit, TopicLog};
 use crate::options::TopicOptions;
@@ -132,9 +132,7 @@ impl Topic {
     /// # Errors
     /// As for [`Topic::get`].
     pub async fn get_id(&self, id: &Id) -> Result<Option<Particle>> {
-        let options = FindOptions::default().with_limit(1);
-        let mut finder = self.find(&Query::id(id), options).await?;
-        Ok(finder.next_batch().await?.into_iter().next())
+        find::by_id(&self.state.log, self.state.index.as_ref(), id).await
     }
 
     /// Reads upwards from `from`, itself included; empty past the head.

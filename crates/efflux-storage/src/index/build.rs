@@ -1,9 +1,10 @@
 //! Builds a run from particles.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use efflux_particle::{ContentEncoding, Fingerprint, Metadata, Particle};
+use foldhash::quality::RandomState;
 
 use super::assembly::Assembly;
 use super::key::{self, Key};

@@ -7,9 +7,11 @@
 //! Negated comparisons of ids, and tests of the payload, narrow nothing.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use efflux_particle::Id;
 
+use super::held::{Bytes, Found, Held};
 use super::key::{self, Key};
 use super::list;
 use super::rare;
@@ -20,7 +22,7 @@ use super::zones::Zones;
 use super::{TopicNumber, damaged};
 use crate::error::Result;
 use crate::query::{Expr, Leaf, Term, TimeField};
-use crate::table::{Space, Table, Value, read_point_value};
+use crate::table::{Space, Table, read_point_value};
 
 /// Most terms that a prefix is looked up as; one that begins more of them narrows nothing.
 const PREFIX_TERMS_MAX: usize = 4096;
@@ -31,10 +33,9 @@ pub(super) enum Plan {
     Never,
     And(Vec<Self>),
     Or(Vec<Self>),
-    /// The offsets of all the lists, and these, which ascend; or all but the lists' offsets.
-    Lists {
-        lists: Vec<Value>,
-        more: Vec<u32>,
+    /// The offsets of all terms; or all but those of their lists.
+    Terms {
+        terms: Vec<Arc<Found>>,
         negated: bool,
     },
     Times {
@@ -50,6 +51,8 @@ pub(super) enum Plan {
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) table: &'a dyn Table,
+    pub(super) held: &'a Held,
+    pub(super) epoch: u64,
     pub(super) topic: TopicNumber,
     pub(super) run: &'a Run,
 }
@@ -103,12 +106,12 @@ impl Plan {
                 value,
                 negated,
             } => match term_field(field) {
-                Some(field) => place.lists(&term::of_value(field, value), *negated),
+                Some(field) => place.term(&term::of_value(field, value), *negated),
                 None if *negated => Ok(Self::All),
                 None => place.id(value),
             },
             Leaf::Exists { field, negated } => match term_field(field) {
-                Some(field) => place.lists(&term::of_field(Kind::Present, field), *negated),
+                Some(field) => place.term(&term::of_field(Kind::Present, field), *negated),
                 None => Ok(Self::All),
             },
             Leaf::StartsWith {
@@ -132,11 +135,29 @@ impl Plan {
             Self::All => usize::MAX,
             Self::And(plans) => plans.iter().map(Self::bytes).min().unwrap_or(0),
             Self::Or(plans) => plans.iter().map(Self::bytes).fold(0, usize::saturating_add),
-            Self::Lists { negated: true, .. } => usize::MAX - 1,
-            Self::Lists { lists, more, .. } => {
-                more.len() + lists.iter().map(|list| list.len()).sum::<usize>()
-            }
+            Self::Terms { negated: true, .. } => usize::MAX - 1,
+            Self::Terms { terms, .. } => terms.iter().map(|term| term.bytes()).sum(),
             Self::Times { .. } => 1 << 20,
+        }
+    }
+
+    /// Those of some places of a chunk that may match.
+    fn narrow(&self, chunk: u32, set: Set) -> Result<Set> {
+        match (self, set) {
+            (
+                Self::Terms {
+                    terms,
+                    negated: false,
+                },
+                Set::Array(mut places),
+            ) if let [term] = terms.as_slice()
+                && let Some(list) = &term.list
+                && term.rare.is_empty() =>
+            {
+                list::retain(list, chunk, &mut places).ok_or_else(damaged)?;
+                Ok(Set::Array(places))
+            }
+            (_, set) => Ok(set.and(self.chunk(chunk)?)),
         }
     }
 
@@ -148,7 +169,7 @@ impl Plan {
             Self::And(plans) => {
                 let mut set = Set::ALL;
                 for plan in plans {
-                    set = set.and(plan.chunk(chunk)?);
+                    set = plan.narrow(chunk, set)?;
                     if set.is_none() {
                         break;
                     }
@@ -162,20 +183,17 @@ impl Plan {
                 }
                 set
             }
-            Self::Lists {
-                lists,
-                more,
-                negated,
-            } => {
+            Self::Terms { terms, negated } => {
                 let mut set = Set::NONE;
-                for list in lists {
-                    set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
+                for term in terms {
+                    if let Some(list) = &term.list {
+                        set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
+                    }
+                    if !negated {
+                        set = set.or(of_chunk(&term.rare, chunk));
+                    }
                 }
-                if *negated {
-                    set.not()
-                } else {
-                    set.or(of_chunk(more, chunk))
-                }
+                if *negated { set.not() } else { set }
             }
             Self::Times { zones, from, until } => zones.chunk(chunk, *from, *until),
             Self::Range(first, last) => range_of_chunk(*first, *last, chunk),
@@ -225,15 +243,20 @@ fn term_field(field: &Term) -> Option<Field<'_>> {
 }
 
 impl Place<'_> {
-    fn lists(self, term: &[u8], negated: bool) -> Result<Plan> {
-        let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
-        let lists: Vec<_> = list.into_iter().collect();
-        let more = if negated {
-            Vec::new()
-        } else {
-            self.rare(term)?
+    fn term(self, term: &[u8], negated: bool) -> Result<Plan> {
+        Ok(plan_of(vec![self.found(term)?], negated))
+    }
+
+    /// What the run has of a term.
+    fn found(self, term: &[u8]) -> Result<Arc<Found>> {
+        let read = || {
+            let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
+            Ok(Found {
+                list: list.map(|list| Bytes::Held((*list).into())),
+                rare: self.rare(term)?.into(),
+            })
         };
-        Ok(plan_of(lists, more, negated))
+        self.held.get(self.epoch, self.topic, self.run, term, read)
     }
 
     /// The offsets of particles that have this term as a rare one, or another of the same hash.
@@ -277,17 +300,16 @@ impl Place<'_> {
         if keys.len() > PREFIX_TERMS_MAX {
             return Ok(Plan::All);
         }
-        let mut lists = Vec::new();
+        let mut terms = Vec::new();
         for key in keys {
-            lists.extend(self.table.get(Space::Runs, &key)?);
+            let list = self.table.get(Space::Runs, &key)?.map(Bytes::Stored);
+            let rare = Box::default();
+            terms.push(Arc::new(Found { list, rare }));
         }
-        if negated {
-            return Ok(plan_of(lists, Vec::new(), true));
+        if !negated {
+            terms.push(self.found(&term::of_field(Kind::Uncommon, field))?);
         }
-        let uncommon = term::of_field(Kind::Uncommon, field);
-        lists.extend(Key::Term(self.topic, self.run.start, &uncommon).get(self.table)?);
-        let more = self.rare(&uncommon)?;
-        Ok(plan_of(lists, more, false))
+        Ok(plan_of(terms, negated))
     }
 
     fn times(self, field: TimeField, from: Option<i64>, until: Option<i64>) -> Result<Plan> {
@@ -334,14 +356,11 @@ impl Place<'_> {
     }
 }
 
-fn plan_of(lists: Vec<Value>, more: Vec<u32>, negated: bool) -> Plan {
-    match (lists.is_empty() && more.is_empty(), negated) {
+fn plan_of(mut terms: Vec<Arc<Found>>, negated: bool) -> Plan {
+    terms.retain(|term| term.list.is_some() || !negated && !term.rare.is_empty());
+    match (terms.is_empty(), negated) {
         (true, true) => Plan::All,
         (true, false) => Plan::Never,
-        _ => Plan::Lists {
-            lists,
-            more,
-            negated,
-        },
+        _ => Plan::Terms { terms, negated },
     }
 }

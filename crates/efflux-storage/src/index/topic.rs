@@ -167,12 +167,12 @@ impl TopicIndex {
     /// Walks through the places that may match a query, within what is indexed by then.
     pub(crate) fn candidates(
         self: &Arc<Self>,
-        query: &Query,
+        query: &Arc<Query>,
         from: Sequence,
         until: Sequence,
         order: Order,
     ) -> Candidates {
-        Candidates::new(Arc::clone(self), query.clone(), from, until, order)
+        Candidates::new(Arc::clone(self), Arc::clone(query), from, until, order)
     }
 
     /// Answers from the runs that are known, from none when nobody asked before. An error of the

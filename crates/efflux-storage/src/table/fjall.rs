@@ -48,8 +48,10 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// few: it is the last table that is written anew for them, and a small one costs less.
 const POINT_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Threads that write out and merge tables.
-const WORKERS: usize = 2;
+/// Threads that write out and merge tables. With more than one the library keeps its first free for
+/// writing out: while another merges, that one hands the next merge back to the queue and takes it
+/// again without a pause, and so takes a whole core.
+const WORKERS: usize = 1;
 
 /// A table on disk.
 pub(crate) struct DiskTable {
