@@ -177,6 +177,14 @@ impl Topic {
         Ok(Finder::new(log, index, query.clone(), options))
     }
 
+    /// How many of the newest particles the index has not seen yet; they are scanned by finds.
+    /// None while it has seen nothing: it is only opened when it is needed, and a store that was
+    /// opened for reading has none.
+    #[must_use]
+    pub fn index_lag(&self) -> Option<u64> {
+        self.state.index.as_ref()?.behind()
+    }
+
     /// Reads and checks everything that is stored of the topic, and writes nothing.
     ///
     /// # Errors

@@ -103,21 +103,20 @@ impl Assembly {
             rare_bits: has_rare.then_some(bits),
             ..run.clone()
         };
-        let start = run.start;
+        let name = run.name(topic);
         let fixed = [
-            (Key::Run(topic, start), run.encode()),
-            (Key::Timestamps(topic, start), timestamps.encode()),
-            (Key::Created(topic, start), created.encode()),
+            (Key::Run(name), run.encode()),
+            (Key::Timestamps(name), timestamps.encode()),
+            (Key::Created(name), created.encode()),
         ];
         let fixed = fixed
             .into_iter()
             .map(|(key, value)| Entry::put(key.bytes(), value));
         let terms = self.terms.into_iter();
-        let terms =
-            terms.map(|(term, list)| Entry::put(Key::Term(topic, start, &term).bytes(), list));
+        let terms = terms.map(|(term, list)| Entry::put(Key::Term(name, &term).bytes(), list));
         let buckets = buckets.into_iter();
-        let buckets = buckets
-            .map(|(number, bytes)| Entry::put(Key::Rare(topic, start, number).bytes(), bytes));
+        let buckets =
+            buckets.map(|(number, bytes)| Entry::put(Key::Rare(name, number).bytes(), bytes));
         (run, fixed.chain(terms).chain(buckets).collect())
     }
 }

@@ -10,15 +10,17 @@
 //!
 //! Otherwise the topic gets a new number and is indexed anew; entries of the old number go later.
 
+use std::ops::ControlFlow;
+
 use efflux_particle::{Fingerprint, Head, Sequence};
 
-use super::key::Key;
+use super::key::{self, Key};
 use super::run::{Run, decode_head, encode_head};
 use super::topic::{Attached, State, TopicIndex};
 use super::{TOPIC_NUMBER_MAX, TopicNumber, damaged};
 use crate::error::{Error, Result};
 use crate::log::ReadLimit;
-use crate::table::{Changes, Entry, Table};
+use crate::table::{Changes, Entry, Space, Table};
 
 /// What ended following, for now.
 #[derive(Debug)]
@@ -120,8 +122,7 @@ struct Stored {
 fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
     let mut runs: Vec<Run> = Vec::new();
     let mut end = 0;
-    while let Some(bytes) = Key::Run(number, end).get(table)? {
-        let run = Run::decode(end, &bytes).ok_or_else(damaged)?;
+    while let Some(run) = run_at(table, number, end)? {
         end = run.end();
         runs.push(run);
     }
@@ -147,6 +148,21 @@ fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
         }
     }
     Ok(Some(Stored { runs, heads }))
+}
+
+/// The run that begins at a place: the one that was merged last.
+fn run_at(table: &dyn Table, number: TopicNumber, start: u64) -> Result<Option<Run>> {
+    let (from, until) = key::record_range(number, start);
+    let mut found = Ok(None);
+    table.scan(Space::Runs, &from, &until, &mut |key, value| {
+        let run = key::read_generation(key).and_then(|it| Run::decode(start, it, value));
+        found = run.map(Some).ok_or_else(damaged);
+        match found {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    found
 }
 
 fn mark(table: &dyn Table, key: Key<'_>) -> Result<Option<Head>> {

@@ -105,6 +105,7 @@ impl Builder {
         self.ids.dedup_by_key(|point| point.key);
         let mut run = Run {
             start: self.start,
+            generation: key::GENERATION_FIRST,
             count: self.count,
             entries: 0,
             rare_bits: None,

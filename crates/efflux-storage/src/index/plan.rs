@@ -250,7 +250,7 @@ impl Place<'_> {
     /// What the run has of a term.
     fn found(self, term: &[u8]) -> Result<Arc<Found>> {
         let read = || {
-            let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
+            let list = Key::Term(self.run.name(self.topic), term).get(self.table)?;
             Ok(Found {
                 list: list.map(|list| Bytes::Held((*list).into())),
                 rare: self.rare(term)?.into(),
@@ -266,7 +266,7 @@ impl Place<'_> {
         };
         let hash = rare::hash(term);
         let bucket = rare::bucket(hash, bits);
-        let key = Key::Rare(self.topic, self.run.start, bucket);
+        let key = Key::Rare(self.run.name(self.topic), bucket);
         let Some(bytes) = key.get(self.table)? else {
             return Ok(Vec::new());
         };
@@ -288,7 +288,7 @@ impl Place<'_> {
             return Ok(Plan::All);
         }
         begin.extend_from_slice(known.unwrap_or(prefix.as_bytes()));
-        let (from, until) = key::term_range(self.topic, self.run.start, &begin);
+        let (from, until) = key::term_range(self.run.name(self.topic), &begin);
         let mut keys = Vec::new();
         self.table.scan(Space::Runs, &from, &until, &mut |key, _| {
             keys.push(key.to_vec());
@@ -313,10 +313,10 @@ impl Place<'_> {
     }
 
     fn times(self, field: TimeField, from: Option<i64>, until: Option<i64>) -> Result<Plan> {
-        let start = self.run.start;
+        let name = self.run.name(self.topic);
         let (span, key) = match field {
-            TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(self.topic, start)),
-            TimeField::Created => (self.run.created, Key::Created(self.topic, start)),
+            TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(name)),
+            TimeField::Created => (self.run.created, Key::Created(name)),
         };
         if !span.meets(from, until) {
             return Ok(Plan::Never);

@@ -11,6 +11,8 @@
 
 use efflux_particle::{Fingerprint, HASH_BYTES, Head, Sequence};
 
+use super::TopicNumber;
+use super::key::RunName;
 use super::varint;
 use super::zones::Span;
 
@@ -19,6 +21,8 @@ use super::zones::Span;
 pub(super) struct Run {
     /// The first particle's sequence.
     pub(super) start: u64,
+    /// How often what is in it was merged, and one.
+    pub(super) generation: u8,
     /// Particles, at least one.
     pub(super) count: u32,
     /// Entries of all its lists.
@@ -39,6 +43,15 @@ impl Run {
     /// The sequence after its last particle.
     pub(super) const fn end(&self) -> u64 {
         self.start.saturating_add(self.count as u64)
+    }
+
+    /// What tells it from all others.
+    pub(super) const fn name(&self, topic: TopicNumber) -> RunName {
+        RunName {
+            topic,
+            start: self.start,
+            generation: self.generation,
+        }
     }
 
     /// The last particle.
@@ -66,7 +79,7 @@ impl Run {
         bytes
     }
 
-    pub(super) fn decode(start: u64, mut bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(start: u64, generation: u8, mut bytes: &[u8]) -> Option<Self> {
         let from = &mut bytes;
         let count = varint::take_u32(from)?;
         let entries = varint::take(from)?;
@@ -82,6 +95,7 @@ impl Run {
         let fingerprint = read_fingerprint(from)?;
         (count > 0 && from.is_empty()).then_some(Self {
             start,
+            generation,
             count,
             entries,
             rare_bits,
@@ -121,6 +135,7 @@ mod tests {
     fn a_run_reads_back() {
         let run = Run {
             start: 7,
+            generation: 2,
             count: 65_536,
             entries: 400_000,
             rare_bits: Some(0),
@@ -132,10 +147,10 @@ mod tests {
             journaled: 0,
             fingerprint: Fingerprint::of(b"x"),
         };
-        assert_eq!(Run::decode(7, &run.encode()), Some(run.clone()));
+        assert_eq!(Run::decode(7, 2, &run.encode()), Some(run.clone()));
         let mut bytes = run.encode();
         bytes.pop();
-        assert_eq!(Run::decode(7, &bytes), None);
+        assert_eq!(Run::decode(7, 2, &bytes), None);
         let (number, fingerprint) = (9, Fingerprint::of(b"y"));
         assert_eq!(
             decode_head(&encode_head(number, &fingerprint)),

@@ -110,6 +110,13 @@ impl TopicIndex {
         }
     }
 
+    /// How many of the newest particles look-ups do not answer for yet; none when they answer for
+    /// nothing.
+    pub(crate) fn behind(&self) -> Option<u64> {
+        let through = self.through()?;
+        Some(self.log.head().sequence.past(through))
+    }
+
     /// Makes look-ups answer for everything through this sequence, which must not be past the head.
     ///
     /// # Errors

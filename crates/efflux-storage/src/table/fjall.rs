@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <folder>/opening     there while the database is being opened: when found, all is deleted
-//! <folder>/v1/         the database, of this layout version: one keyspace for each space
+//! <folder>/v2/         the database, of this layout version: one keyspace for each space
 //! ```
 //!
 //! Nothing in it is precious. Whatever goes wrong with it, the folder is deleted and the index is
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 pub(super) type Bytes = ::fjall::Slice;
 
 /// Name of the database's folder; another layout gets another name.
-const LAYOUT: &str = "v1";
+const LAYOUT: &str = "v2";
 
 /// Marks that the database is being opened; a crash of the process then leaves it behind.
 const OPENING: &str = "opening";
