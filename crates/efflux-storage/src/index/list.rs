@@ -181,23 +181,19 @@ fn keep_both(places: &mut Vec<u16>, others: Set) {
 }
 
 fn retain_in_blocks(payload: &[u8], places: &mut Vec<u16>) -> Option<()> {
-    let (counts, mut low) = payload.split_at_checked(BLOCK_COUNT)?;
-    let mut counts = counts.iter();
-    // The block that is looked at, and how many are behind it.
-    let (mut block, mut passed): (&[u8], usize) = (&[], 0);
+    let (counts, low) = payload.split_at_checked(BLOCK_COUNT)?;
+    // How many blocks are behind, and how many places they have.
+    let (mut blocks, mut behind) = (0, 0);
     let mut is_sound = true;
     places.retain(|place| {
-        let [lowest, number] = place.to_le_bytes();
-        while passed <= usize::from(number) {
-            let count = counts.next().copied().unwrap_or_default();
-            let Some((these, rest)) = low.split_at_checked(usize::from(count)) else {
-                is_sound = false;
-                return false;
-            };
-            (block, low) = (these, rest);
-            passed += 1;
-        }
-        block.contains(&lowest)
+        let [lowest, number] = place.to_le_bytes().map(usize::from);
+        let passed = counts.get(blocks..number).unwrap_or_default();
+        behind += passed.iter().map(|count| u32::from(*count)).sum::<u32>() as usize;
+        blocks = number;
+        let count = counts.get(number).copied().map_or(0, usize::from);
+        let block = low.get(behind..behind + count);
+        is_sound &= block.is_some();
+        block.is_some_and(|block| block.iter().any(|it| usize::from(*it) == lowest))
     });
     is_sound.then_some(())
 }
