@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ids;
 use super::key::Key;
 use super::rare::{self, Rare};
 use super::run::Run;
@@ -24,6 +25,7 @@ pub(super) struct Assembly {
     terms: Vec<(Vec<u8>, Vec<u8>)>,
     rare: Vec<Rare>,
     uncommon: HashMap<Vec<u8>, Vec<u32>>,
+    ids: Vec<ids::Entry>,
     entries: u64,
 }
 
@@ -35,6 +37,7 @@ impl Assembly {
             terms: Vec::new(),
             rare: Vec::new(),
             uncommon: HashMap::new(),
+            ids: Vec::new(),
             entries: 0,
         }
     }
@@ -61,6 +64,11 @@ impl Assembly {
             Some(uncommon) => uncommon.extend_from_slice(offsets),
             None => drop(self.uncommon.insert(field.to_vec(), offsets.to_vec())),
         }
+    }
+
+    /// Adds the ids of all particles.
+    pub(super) fn add_ids(&mut self, ids: Vec<ids::Entry>) {
+        self.ids = ids;
     }
 
     /// Adds entries that are rare already.
@@ -96,6 +104,7 @@ impl Assembly {
                 &offsets,
             );
         }
+        let ids = ids::encode(std::mem::take(&mut self.ids));
         let has_rare = !self.rare.is_empty();
         let (bits, buckets) = rare::encode(self.rare);
         let run = Run {
@@ -117,6 +126,11 @@ impl Assembly {
         let buckets = buckets.into_iter();
         let buckets =
             buckets.map(|(number, bytes)| Entry::put(Key::Rare(name, number).bytes(), bytes));
-        (run, fixed.chain(terms).chain(buckets).collect())
+        let ids_of = ids.buckets.into_iter();
+        let ids_of =
+            ids_of.map(|(number, bytes)| Entry::put(Key::Ids(name, number).bytes(), bytes));
+        let filter = Entry::put(Key::Filter(name).bytes(), ids.filter);
+        let entries = fixed.chain(terms).chain(buckets).chain(ids_of);
+        (run, entries.chain([filter]).collect())
     }
 }

@@ -5,8 +5,8 @@
 //! - the table knows the topic by this name with the fingerprint of its root,
 //! - its runs follow each other without a gap,
 //! - the log's particle at the end of the last run has the fingerprint that the run names,
-//! - ids and groups are there through the end of the last run, as far as their marks can tell; when
-//!   they reach further, as after a crash between two writes, the log has that particle too.
+//! - groups are there through the end of the last run, as their mark tells; when they reach further,
+//!   as after a crash between two writes, the log has that particle too.
 //!
 //! Otherwise the topic gets a new number and is indexed anew; entries of the old number go later.
 
@@ -69,6 +69,7 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
         table,
         epoch,
         number,
+        seed: seed(&root),
         runs,
     };
     let mut state = topic.state.write();
@@ -78,6 +79,13 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
     *state = State::Attached(attached.clone());
     drop(state);
     Ok(attached)
+}
+
+/// What the hashes of a topic's ids begin with: nobody can choose ids of one hash before the topic
+/// is made.
+fn seed(root: &Fingerprint) -> u64 {
+    let first = root.as_bytes().first_chunk();
+    first.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The number and root that the table has for a name.
@@ -135,17 +143,9 @@ fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
         }));
     };
     let mut heads = vec![last.head()];
-    let groups = mark(table, Key::GroupsMark(number))?;
-    let journaled = last.journaled;
-    match groups {
+    match mark(table, Key::GroupsMark(number))? {
         Some(groups) if groups.sequence.next().get() >= end => heads.push(groups),
         _ => return Ok(None),
-    }
-    if journaled > 0 {
-        match mark(table, Key::IdsMark(number))? {
-            Some(ids) if ids.sequence.next().get() >= journaled => heads.push(ids),
-            _ => return Ok(None),
-        }
     }
     Ok(Some(Stored { runs, heads }))
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use efflux_particle::Sequence;
 
 use super::TopicIndex;
-use super::plan::{Place, Plan};
+use super::place::Place;
+use super::plan::Plan;
 use super::set::CHUNK;
 use super::topic::Attached;
 use crate::error::Result;
@@ -126,13 +127,7 @@ impl Candidates {
             .as_ref()
             .is_some_and(|it| it.start == run.start && it.end == run.end())
         {
-            let place = Place {
-                table: &*attached.table,
-                held: &self.topic.shared.held,
-                epoch: attached.epoch,
-                topic: attached.number,
-                run,
-            };
+            let place = Place::new(attached, run, &self.topic.shared.held);
             let plan = Plan::load(self.query.expr(), place)?;
             self.loaded = Some(Loaded {
                 start: run.start,

@@ -138,7 +138,7 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
     let mut follower = Follower {
         topic,
         epoch: attached.epoch,
-        builder: Builder::new(attached.number, attached.end()),
+        builder: Builder::new(attached.number, attached.seed, attached.end()),
         since: None,
         merging: JoinSet::new(),
     };
@@ -254,11 +254,10 @@ impl Follower<'_> {
             return Ok(());
         }
         let attached = attached(self.topic, self.epoch)?;
-        let next = Builder::new(attached.number, self.builder.next());
+        let next = Builder::new(attached.number, attached.seed, self.builder.next());
         let builder = std::mem::replace(&mut self.builder, next);
         self.since = None;
-        let journaled = attached.runs.last().map_or(0, |run| run.journaled);
-        let (run, changes) = builder.finish(journaled);
+        let (run, changes) = builder.finish();
         attached
             .table
             .write(changes)

@@ -1,9 +1,10 @@
-//! What was read of terms a moment ago, so that the next query that asks for them reads nothing.
+//! What was read of runs a moment ago, so that the next look-up reads nothing.
 //!
-//! A query asks every run for each of its terms, and a look-up in the table costs microseconds. A
-//! run never changes, so that what is held of it is true for as long as the run is there; when it
+//! A query asks every run for each of its terms, a look-up of an id asks every run for its filter,
+//! and each time the table is asked it takes microseconds. A run never changes, so that what is held of it is true for as long as the run is there; when it
 //! was merged away, nobody asks for it any more.
 
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::quality::RandomState;
@@ -15,15 +16,19 @@ use super::run::Run;
 use crate::error::Result;
 use crate::table::Value;
 
-/// Bytes that are held for all topics of a store together: 32 MiB, the lists of some 20 terms with
-/// 500,000 particles each, or of some 100,000 terms with few.
-const BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Bytes of terms that are held for all topics of a store together: 32 MiB, the lists of some 20
+/// terms with 500,000 particles each, or of some 100,000 terms with few.
+const TERM_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Terms that the cache makes room for at once; it grows beyond them.
-const TERMS: usize = 4096;
+/// Bytes of filters that are held for all topics of a store together: 48 MiB, those of 37 million
+/// particles.
+const FILTER_BYTES_MAX: u64 = 48 * 1024 * 1024;
 
-/// Bytes that holding a term costs besides its own.
-const TERM_BYTES: u64 = 128;
+/// Entries that a cache makes room for at once; it grows beyond them.
+const ENTRIES: usize = 4096;
+
+/// Bytes that holding something costs besides its own.
+const ENTRY_BYTES: u64 = 128;
 
 /// What a run has of a term.
 #[derive(Debug)]
@@ -63,33 +68,36 @@ impl Found {
     }
 }
 
-/// Terms of runs, by what tells them apart: the table's epoch, the run, the term.
+/// What is held of runs, by what tells them apart: the table's epoch, the topic, the run.
 ///
-/// Nothing is allocated before the first query.
+/// Nothing is allocated before the first look-up.
 #[derive(Default)]
-pub(super) struct Held(OnceLock<Terms>);
+pub(super) struct Held {
+    terms: OnceLock<Cache<Box<[u8]>, Arc<Found>, Weigh, RandomState>>,
+    filters: OnceLock<Cache<RunKey, Arc<Bytes>, Weigh, RandomState>>,
+}
 
-type Terms = Cache<Box<[u8]>, Arc<Found>, Weigh, RandomState>;
+/// The table's epoch, the number of the topic, the run's first sequence and its particles.
+type RunKey = (u64, TopicNumber, u64, u32);
 
 #[derive(Clone)]
 struct Weigh;
 
 impl Weighter<Box<[u8]>, Arc<Found>> for Weigh {
     fn weight(&self, key: &Box<[u8]>, found: &Arc<Found>) -> u64 {
-        TERM_BYTES + (key.len() + found.bytes()) as u64
+        ENTRY_BYTES + (key.len() + found.bytes()) as u64
+    }
+}
+
+impl Weighter<RunKey, Arc<Bytes>> for Weigh {
+    fn weight(&self, _: &RunKey, filter: &Arc<Bytes>) -> u64 {
+        ENTRY_BYTES + filter.len() as u64
     }
 }
 
 impl Held {
-    fn terms(&self) -> &Terms {
-        self.0.get_or_init(|| {
-            let (hasher, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
-            Cache::with(TERMS, BYTES_MAX, Weigh, hasher, lifecycle)
-        })
-    }
-
     /// What the run has of the term, read when it is not held.
-    pub(super) fn get(
+    pub(super) fn term(
         &self,
         epoch: u64,
         topic: TopicNumber,
@@ -105,7 +113,7 @@ impl Held {
             term,
         ]
         .concat();
-        let terms = self.terms();
+        let terms = self.terms.get_or_init(|| cache(TERM_BYTES_MAX));
         if let Some(found) = terms.get(key.as_slice()) {
             return Ok(found);
         }
@@ -113,4 +121,30 @@ impl Held {
         terms.insert(key.into(), Arc::clone(&found));
         Ok(found)
     }
+
+    /// The filter of the run's ids, read when it is not held.
+    pub(super) fn filter(
+        &self,
+        epoch: u64,
+        topic: TopicNumber,
+        run: &Run,
+        read: impl FnOnce() -> Result<Value>,
+    ) -> Result<Arc<Bytes>> {
+        let key = (epoch, topic, run.start, run.count);
+        let filters = self.filters.get_or_init(|| cache(FILTER_BYTES_MAX));
+        if let Some(filter) = filters.get(&key) {
+            return Ok(filter);
+        }
+        let filter = Arc::new(Bytes::Held((*read()?).into()));
+        filters.insert(key, Arc::clone(&filter));
+        Ok(filter)
+    }
+}
+
+fn cache<K: Eq + Hash, V: Clone>(bytes_max: u64) -> Cache<K, V, Weigh, RandomState>
+where
+    Weigh: Weighter<K, V>,
+{
+    let (hasher, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+    Cache::with(ENTRIES, bytes_max, Weigh, hasher, lifecycle)
 }

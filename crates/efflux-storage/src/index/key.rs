@@ -2,9 +2,6 @@
 //!
 //! ```text
 //! space   key                                        value
-//! ids     u32 (topic * 4 + 0)  uuid, 16 bytes        sequence
-//! ids     u32 (topic * 4 + 1)  hash of a text id     sequence
-//! ids     u32 (topic * 4 + 2)  zeros                 head through which ids were put in by journal
 //! groups  u32 (topic * 4 + 0)  group, 1 to 16 bytes  the group's last sequence
 //! groups  u32 (topic * 4 + 1)  hash of a longer one  the group's last sequence
 //! groups  u32 (topic * 4 + 2)  zeros                 head through which groups are there
@@ -17,6 +14,8 @@
 //! runs    u32 topic  u64 start  u8 gen  1, 2         zones of its timestamps, of the times created
 //! runs    u32 topic  u64 start  u8 gen  3  term      offsets of its particles that have the term
 //! runs    u32 topic  u64 start  u8 gen  4  u16       rare terms of this bucket, with their offsets
+//! runs    u32 topic  u64 start  u8 gen  5  u16       ids of this bucket, with their offsets
+//! runs    u32 topic  u64 start  u8 gen  6            filter of its ids
 //! ```
 //!
 //! Numbers are big-endian, so that keys sort as they do. A hash is the first half of a SHA-256. The
@@ -24,7 +23,7 @@
 //! greater one than all it was merged of: of those that begin at one place the greatest counts, and
 //! what lies within it does not. All keys of a topic last until the topic is forgotten.
 
-use efflux_particle::{Fingerprint, Id};
+use efflux_particle::Fingerprint;
 
 use super::TopicNumber;
 use super::term::GroupText;
@@ -45,6 +44,8 @@ const TIMESTAMPS: u8 = 1;
 const CREATED: u8 = 2;
 const TERM: u8 = 3;
 const RARE: u8 = 4;
+const IDS: u8 = 5;
+const FILTER: u8 = 6;
 
 /// Bytes before the part in the key of a run.
 pub(super) const RUN_BYTES: usize = 13;
@@ -65,10 +66,6 @@ pub(super) struct RunName {
 /// A key. Each has one value at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Key<'a> {
-    /// `ids`: where a particle stands.
-    Id(TopicNumber, &'a Id),
-    /// `ids`: through where ids were put in by journal.
-    IdsMark(TopicNumber),
     /// `groups`: the last particle of a group.
     Group(TopicNumber, &'a str),
     /// `groups`: through where groups are there.
@@ -91,6 +88,10 @@ pub(super) enum Key<'a> {
     Term(RunName, &'a [u8]),
     /// `runs`: rare terms of a run.
     Rare(RunName, u16),
+    /// `runs`: ids of a run.
+    Ids(RunName, u16),
+    /// `runs`: the filter of a run's ids.
+    Filter(RunName),
 }
 
 impl Key<'_> {
@@ -101,7 +102,6 @@ impl Key<'_> {
 
     const fn space(&self) -> Space {
         match self {
-            Self::Id(..) | Self::IdsMark(_) => Space::Ids,
             Self::Group(..) | Self::GroupsMark(_) => Space::Groups,
             _ => Space::Runs,
         }
@@ -109,8 +109,7 @@ impl Key<'_> {
 
     pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
-            Self::Id(topic, id) => id_key(*topic, id).to_vec(),
-            Self::IdsMark(topic) | Self::GroupsMark(topic) => point(*topic, 2, &[]).to_vec(),
+            Self::GroupsMark(topic) => point(*topic, 2, &[]).to_vec(),
             Self::Group(topic, group) => {
                 group_key(*topic, &GroupText::Whole(group.as_bytes())).to_vec()
             }
@@ -130,6 +129,8 @@ impl Key<'_> {
             Self::Created(run) => part(*run, CREATED, &[]),
             Self::Term(run, term) => part(*run, TERM, term),
             Self::Rare(run, bucket) => part(*run, RARE, &big16(*bucket)),
+            Self::Ids(run, bucket) => part(*run, IDS, &big16(*bucket)),
+            Self::Filter(run) => part(*run, FILTER, &[]),
         }
     }
 }
@@ -138,6 +139,7 @@ impl Key<'_> {
 pub(super) enum Part<'a> {
     Term(&'a [u8]),
     Rare(u16),
+    Ids,
     Other,
 }
 
@@ -146,6 +148,7 @@ pub(super) fn read_part(key: &[u8]) -> Part<'_> {
     match key.get(RUN_BYTES..).and_then(<[u8]>::split_first) {
         Some((&TERM, term)) => Part::Term(term),
         Some((&RARE, [high, low])) => Part::Rare(u16::from(*high) << 8 | u16::from(*low)),
+        Some((&IDS, _)) => Part::Ids,
         _ => Part::Other,
     }
 }
@@ -183,13 +186,6 @@ pub(super) fn read_gone(key: &[u8]) -> Option<TopicNumber> {
     Some(TopicNumber(read_big(bytes)))
 }
 
-pub(super) fn id_key(topic: TopicNumber, id: &Id) -> [u8; POINT_KEY_BYTES] {
-    match (id.uuid(), id.text()) {
-        (Some(uuid), _) => point(topic, 0, uuid),
-        (None, text) => point(topic, 1, &hash(text.unwrap_or_default().as_bytes())),
-    }
-}
-
 pub(super) fn group_key(topic: TopicNumber, group: &GroupText<'_>) -> [u8; POINT_KEY_BYTES] {
     match group {
         // A group has no control characters, so that the zeros behind a short one are unmistakable.
@@ -210,7 +206,7 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
 /// The bounds of all keys of a topic in a space.
 pub(super) fn topic_range(topic: TopicNumber, space: Space) -> (Vec<u8>, Vec<u8>) {
     match space {
-        Space::Ids | Space::Groups => (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec()),
+        Space::Groups => (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec()),
         Space::Runs => (big(topic.0).to_vec(), big(topic.0 + 1).to_vec()),
     }
 }
@@ -229,7 +225,7 @@ pub(super) fn record_range(topic: TopicNumber, start: u64) -> (Vec<u8>, Vec<u8>)
 
 /// The bounds of all keys of a run but its record.
 pub(super) fn run_range(run: RunName) -> (Vec<u8>, Vec<u8>) {
-    (part(run, TIMESTAMPS, &[]), part(run, RARE + 1, &[]))
+    (part(run, TIMESTAMPS, &[]), part(run, FILTER + 1, &[]))
 }
 
 /// The bounds of the keys of a run's terms that begin with `prefix`.
@@ -325,6 +321,8 @@ mod tests {
             Key::Term(run(1, 0, 1), b"b"),
             Key::Rare(run(1, 0, 1), 255),
             Key::Rare(run(1, 0, 1), 256),
+            Key::Ids(run(1, 0, 1), 0),
+            Key::Filter(run(1, 0, 1)),
             Key::Timestamps(run(1, 0, 2)),
             Key::Run(run(1, 256, 1)),
             Key::Run(run(256, 1, 1)),
@@ -361,13 +359,6 @@ mod tests {
         ] {
             assert_eq!(is_part_of_merged(&key.bytes(), merged), is_part, "{key:?}");
         }
-    }
-
-    #[test]
-    fn a_text_id_never_stands_for_a_uuid() {
-        let text: Id = "order 7".parse().unwrap();
-        let uuid = Id::from_uuid(hash(b"order 7"));
-        assert_ne!(id_key(TopicNumber(1), &text), id_key(TopicNumber(1), &uuid));
     }
 
     #[test]

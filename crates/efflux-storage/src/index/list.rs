@@ -329,7 +329,9 @@ mod tests {
         check(&(0..1_000_000).step_by(20).collect::<Vec<_>>(), 54_200);
         check(&(0..1_000_000).step_by(200).collect::<Vec<_>>(), 10_200);
         check(
-            &(0..100_000).filter(|n| n / 256 % 8 == 3).collect::<Vec<_>>(),
+            &(0..100_000)
+                .filter(|n| n / 256 % 8 == 3)
+                .collect::<Vec<_>>(),
             13_000,
         );
         check(&(0..1_000_000).step_by(10_000).collect::<Vec<_>>(), 280);

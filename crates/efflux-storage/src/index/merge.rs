@@ -16,6 +16,7 @@ use tokio::task::yield_now;
 use super::assembly::Assembly;
 use super::attach::Fault;
 use super::follow::attached;
+use super::ids;
 use super::key::{self, Key, Part};
 use super::rare::{self, Rare};
 use super::run::Run;
@@ -32,7 +33,8 @@ const RUNS: usize = 16;
 /// Runs that are merged at least, where more would make a run too long.
 const RUNS_MIN: usize = 4;
 
-/// Most particles of a run: 1 million. Longer ones would save little and take seconds to merge.
+/// Most particles of a run: 1 million. Longer ones would save little and take seconds to merge, and
+/// their offsets would leave less room for the hashes of ids.
 pub(super) const PARTICLES_MAX: u64 = 1024 * 1024;
 
 /// Most entries of all lists of a run, which are all in memory while it is merged: 16 million.
@@ -214,6 +216,11 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
         assembly.add_uncommon(field, &offsets);
     }
     assembly.add_rare(parts.rare);
+    if parts.ids.len() != count as usize {
+        return Err(damaged());
+    }
+    assembly.add_ids(parts.ids);
+    let ids = runs.iter().map(|run| run.ids).reduce(ids::Span::with);
     let generations = runs.iter().map(|run| run.generation);
     let generation = generations.max().unwrap_or_default();
     let run = Run {
@@ -224,7 +231,7 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
         rare_bits: None,
         timestamps: parts.timestamps.span(),
         created: parts.created.span(),
-        journaled: last.journaled,
+        ids: ids.unwrap_or(ids::Span::Empty),
         fingerprint: last.fingerprint,
     };
     let (run, put) = assembly.finish(topic, &run, &parts.timestamps, &parts.created);
@@ -240,6 +247,7 @@ struct Parts {
     /// Each term with where its run begins in the merged one, and its list.
     terms: Vec<(Vec<u8>, u32, Vec<u8>)>,
     rare: Vec<Rare>,
+    ids: Vec<ids::Entry>,
     timestamps: Zones,
     created: Zones,
 }
@@ -269,6 +277,10 @@ impl Parts {
                             ..entry
                         });
                     });
+                    is_sound &= read.is_some();
+                }
+                Part::Ids => {
+                    let read = ids::decode(value, |entry| self.ids.push(entry.moved(base)));
                     is_sound &= read.is_some();
                 }
                 Part::Other => {}

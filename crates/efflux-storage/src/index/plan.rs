@@ -11,18 +11,17 @@ use std::sync::Arc;
 
 use efflux_particle::Id;
 
-use super::held::{Bytes, Found, Held};
+use super::damaged;
+use super::held::{Bytes, Found};
 use super::key::{self, Key};
 use super::list;
-use super::rare;
-use super::run::Run;
+use super::place::Place;
 use super::set::{CHUNK, Set};
 use super::term::{self, Field, Kind};
 use super::zones::Zones;
-use super::{TopicNumber, damaged};
 use crate::error::Result;
 use crate::query::{Expr, Leaf, Term, TimeField};
-use crate::table::{Space, Table, read_point_value};
+use crate::table::Space;
 
 /// Most terms that a prefix is looked up as; one that begins more of them narrows nothing.
 const PREFIX_TERMS_MAX: usize = 4096;
@@ -45,16 +44,6 @@ pub(super) enum Plan {
     },
     /// From the first offset to the last.
     Range(u32, u32),
-}
-
-/// A run of a topic in its table.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) table: &'a dyn Table,
-    pub(super) held: &'a Held,
-    pub(super) epoch: u64,
-    pub(super) topic: TopicNumber,
-    pub(super) run: &'a Run,
 }
 
 impl Plan {
@@ -247,39 +236,6 @@ impl Place<'_> {
         Ok(plan_of(vec![self.found(term)?], negated))
     }
 
-    /// What the run has of a term.
-    fn found(self, term: &[u8]) -> Result<Arc<Found>> {
-        let read = || {
-            let list = Key::Term(self.run.name(self.topic), term).get(self.table)?;
-            Ok(Found {
-                list: list.map(|list| Bytes::Held((*list).into())),
-                rare: self.rare(term)?.into(),
-            })
-        };
-        self.held.get(self.epoch, self.topic, self.run, term, read)
-    }
-
-    /// The offsets of particles that have this term as a rare one, or another of the same hash.
-    fn rare(self, term: &[u8]) -> Result<Vec<u32>> {
-        let Some(bits) = self.run.rare_bits else {
-            return Ok(Vec::new());
-        };
-        let hash = rare::hash(term);
-        let bucket = rare::bucket(hash, bits);
-        let key = Key::Rare(self.run.name(self.topic), bucket);
-        let Some(bytes) = key.get(self.table)? else {
-            return Ok(Vec::new());
-        };
-        let mut offsets = Vec::new();
-        rare::decode(bucket, bits, &bytes, |entry| {
-            if entry.hash == hash {
-                offsets.push(entry.offset);
-            }
-        })
-        .ok_or_else(damaged)?;
-        Ok(offsets)
-    }
-
     fn prefix(self, field: Field<'_>, prefix: &str, negated: bool) -> Result<Plan> {
         let mut begin = term::of_field(Kind::Is, field);
         // Of a long value only so many bytes stand in its term.
@@ -288,7 +244,7 @@ impl Place<'_> {
             return Ok(Plan::All);
         }
         begin.extend_from_slice(known.unwrap_or(prefix.as_bytes()));
-        let (from, until) = key::term_range(self.run.name(self.topic), &begin);
+        let (from, until) = key::term_range(self.name(), &begin);
         let mut keys = Vec::new();
         self.table.scan(Space::Runs, &from, &until, &mut |key, _| {
             keys.push(key.to_vec());
@@ -313,7 +269,7 @@ impl Place<'_> {
     }
 
     fn times(self, field: TimeField, from: Option<i64>, until: Option<i64>) -> Result<Plan> {
-        let name = self.run.name(self.topic);
+        let name = self.name();
         let (span, key) = match field {
             TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(name)),
             TimeField::Created => (self.run.created, Key::Created(name)),
@@ -347,12 +303,11 @@ impl Place<'_> {
         let Ok(id) = text.parse::<Id>() else {
             return Ok(Plan::Never);
         };
-        let found = Key::Id(self.topic, &id).get(self.table)?;
-        let Some(found) = found else {
-            return Ok(Plan::Never);
+        let found = Found {
+            list: None,
+            rare: self.id_offsets(&id, true)?.into(),
         };
-        let sequence = read_point_value(&found).ok_or_else(damaged)?;
-        Ok(self.range(sequence, sequence))
+        Ok(plan_of(vec![Arc::new(found)], false))
     }
 }
 

@@ -12,6 +12,7 @@
 use efflux_particle::{Fingerprint, HASH_BYTES, Head, Sequence};
 
 use super::TopicNumber;
+use super::ids;
 use super::key::RunName;
 use super::varint;
 use super::zones::Span;
@@ -33,8 +34,8 @@ pub(super) struct Run {
     pub(super) timestamps: Span,
     /// The times its particles were created.
     pub(super) created: Span,
-    /// The sequence after the last particle of this or an earlier run that was written by journal.
-    pub(super) journaled: u64,
+    /// Its ids.
+    pub(super) ids: ids::Span,
     /// The fingerprint of its last particle.
     pub(super) fingerprint: Fingerprint,
 }
@@ -74,7 +75,7 @@ impl Run {
             varint::put_signed(&mut bytes, span.first);
             varint::put_signed(&mut bytes, span.last);
         }
-        varint::put(&mut bytes, self.journaled);
+        self.ids.encode(&mut bytes);
         bytes.extend_from_slice(self.fingerprint.as_bytes());
         bytes
     }
@@ -91,7 +92,7 @@ impl Run {
             })
         };
         let (timestamps, created) = (span()?, span()?);
-        let journaled = varint::take(from)?;
+        let ids = ids::Span::decode(from)?;
         let fingerprint = read_fingerprint(from)?;
         (count > 0 && from.is_empty()).then_some(Self {
             start,
@@ -101,7 +102,7 @@ impl Run {
             rare_bits,
             timestamps,
             created,
-            journaled,
+            ids,
             fingerprint,
         })
     }
@@ -144,7 +145,7 @@ mod tests {
                 last: i64::MAX,
             },
             created: Span::at(1_700_000_000_000_000_000),
-            journaled: 0,
+            ids: ids::Span::Any,
             fingerprint: Fingerprint::of(b"x"),
         };
         assert_eq!(Run::decode(7, 2, &run.encode()), Some(run.clone()));

@@ -128,7 +128,7 @@ fn step_gone(table: &dyn Table) -> Result<bool> {
     })?;
     let Some(number) = gone else { return Ok(false) };
     // Runs go first: without them nothing else is ever looked at.
-    for space in [Space::Runs, Space::Groups, Space::Ids] {
+    for space in [Space::Runs, Space::Groups] {
         let keys = some_keys(table, number, space)?;
         if !keys.is_empty() {
             table.remove(space, keys)?;

@@ -127,7 +127,7 @@ async fn the_entries_of_a_forgotten_topic_go() {
     it.index.forget(it.log.name());
     let entries = || {
         let mut count = 0;
-        for space in [crate::table::Space::Ids, crate::table::Space::Runs] {
+        for space in [crate::table::Space::Groups, crate::table::Space::Runs] {
             let visit = &mut |_: &[u8], _: &[u8]| {
                 count += 1;
                 std::ops::ControlFlow::Continue(())
