@@ -73,9 +73,11 @@ impl Found {
 /// Nothing is allocated before the first look-up.
 #[derive(Default)]
 pub(super) struct Held {
-    terms: OnceLock<Cache<Box<[u8]>, Arc<Found>, Weigh, RandomState>>,
-    filters: OnceLock<Cache<RunKey, Arc<Bytes>, Weigh, RandomState>>,
+    terms: OnceLock<Weighed<Box<[u8]>, Arc<Found>>>,
+    filters: OnceLock<Weighed<RunKey, Arc<Bytes>>>,
 }
+
+type Weighed<K, V> = Cache<K, V, Weigh, RandomState>;
 
 /// The table's epoch, the number of the topic, the run's first sequence and its particles.
 type RunKey = (u64, TopicNumber, u64, u32);
@@ -141,7 +143,7 @@ impl Held {
     }
 }
 
-fn cache<K: Eq + Hash, V: Clone>(bytes_max: u64) -> Cache<K, V, Weigh, RandomState>
+fn cache<K: Eq + Hash, V: Clone>(bytes_max: u64) -> Weighed<K, V>
 where
     Weigh: Weighter<K, V>,
 {

@@ -37,6 +37,11 @@ impl<'a> Place<'a> {
         self.run.name(self.attached.number)
     }
 
+    /// The hash of an id in this topic.
+    pub(super) fn hash(self, id: &Id) -> IdHash {
+        IdHash::of(id, self.attached.seed)
+    }
+
     /// What the run has of a term.
     pub(super) fn found(self, term: &[u8]) -> Result<Arc<Found>> {
         let read = || {
@@ -70,12 +75,11 @@ impl<'a> Place<'a> {
         Ok(offsets)
     }
 
-    /// The offsets of particles that have this id, or another of the same hash.
-    pub(super) fn id_offsets(self, id: &Id, is_filtered: bool) -> Result<Vec<u32>> {
+    /// The offsets of particles that have this id, whose hash this is, or another of the same hash.
+    pub(super) fn id(self, id: &Id, hash: IdHash, is_filtered: bool) -> Result<Vec<u32>> {
         if !self.run.ids.may_have(id) {
             return Ok(Vec::new());
         }
-        let hash = IdHash::of(id, self.attached.seed);
         if is_filtered {
             let read = || {
                 Key::Filter(self.name())

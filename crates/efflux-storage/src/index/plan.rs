@@ -97,7 +97,7 @@ impl Plan {
             } => match term_field(field) {
                 Some(field) => place.term(&term::of_value(field, value), *negated),
                 None if *negated => Ok(Self::All),
-                None => place.id(value),
+                None => place.id_text(value),
             },
             Leaf::Exists { field, negated } => match term_field(field) {
                 Some(field) => place.term(&term::of_field(Kind::Present, field), *negated),
@@ -299,13 +299,13 @@ impl Place<'_> {
         }
     }
 
-    fn id(self, text: &str) -> Result<Plan> {
+    fn id_text(self, text: &str) -> Result<Plan> {
         let Ok(id) = text.parse::<Id>() else {
             return Ok(Plan::Never);
         };
         let found = Found {
             list: None,
-            rare: self.id_offsets(&id, true)?.into(),
+            rare: self.id(&id, self.hash(&id), true)?.into(),
         };
         Ok(plan_of(vec![Arc::new(found)], false))
     }

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use super::candidates::{Candidates, Order};
+use super::ids::IdHash;
 use super::key::Key;
 use super::place::Place;
 use super::run::Run;
@@ -167,11 +168,12 @@ impl TopicIndex {
     /// `Unavailable` when the index was found broken. It is then built anew; wait for it.
     pub(crate) fn id(&self, id: &Id) -> Result<Vec<Sequence>> {
         self.answer(|attached| {
+            let hash = IdHash::of(id, attached.seed);
             let mut places = Vec::new();
             for run in attached.runs.iter().rev() {
                 let is_filtered = attached.end() - run.end() <= FILTERED_MAX;
                 let place = Place::new(attached, run, &self.shared.held);
-                let offsets = place.id_offsets(id, is_filtered)?.into_iter();
+                let offsets = place.id(id, hash, is_filtered)?.into_iter();
                 places.extend(offsets.map(|offset| Sequence::new(run.start + u64::from(offset))));
             }
             places.sort_unstable();
