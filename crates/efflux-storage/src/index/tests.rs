@@ -87,3 +87,4 @@ fn folder() -> (TempDir, std::path::PathBuf) {
 mod answers;
 mod damage;
 mod lifecycle;
+mod merging;

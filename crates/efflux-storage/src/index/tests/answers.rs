@@ -218,3 +218,36 @@ async fn times_are_found_out_of_order() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn times_are_found_after_the_clock_stepped() {
+    let log = TestLog::new("orders", 1);
+    // An hour back after a thousand particles, a day ahead after two thousand, and back again.
+    let clock = |made: i64| {
+        let step = match made / 1000 {
+            1 => -3600,
+            2 => 86_400,
+            _ => 0,
+        };
+        (1_700_000_000 + step + made) * 1_000_000_000
+    };
+    let it = Fixture::over(log, None);
+    for part in 0..8 {
+        it.log.push_at(orders(part * 500, 500), clock);
+        it.catch_up().await;
+    }
+    let time = |second: i64| Timestamp::from_nanos((1_700_000_000 + second) * 1_000_000_000);
+    for (from, until) in [
+        (-3600, -2000),
+        (0, 10),
+        (990, 3010),
+        (86_400, 90_000),
+        (-9, 1),
+        (5000, 80_000),
+    ] {
+        let query = Query::created_from(time(from)).and(Query::created_before(time(until)));
+        it.check(&query, FindOptions::default()).await;
+        it.check(&query, FindOptions::default().with_reverse(true))
+            .await;
+    }
+}
