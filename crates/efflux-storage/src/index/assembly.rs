@@ -12,8 +12,12 @@ use super::{TopicNumber, list};
 use crate::table::Entry;
 
 /// Particles of a run from which on terms can be rare in it. In shorter ones nearly all would be,
-/// and would stay so when the runs are merged.
+/// and would stay so when the runs are merged; but for those of a field that has another value in
+/// nearly every particle.
 const RARE_RUN_MIN: u32 = 16_384;
+
+/// Particles with a field from which on it can be told that nearly all its values differ.
+const DISTINCT_MIN: usize = 1024;
 
 /// Most particles of a run that have a term which counts as rare: up to here, entries among the rare
 /// ones take fewer bytes than a key.
@@ -47,13 +51,25 @@ impl Assembly {
         self.can_be_rare && count <= RARE_MAX
     }
 
+    /// Whether a term that so many particles have is rare, when so many have its field with so many
+    /// values.
+    pub(super) const fn is_rare_among(&self, count: usize, values: usize, all: usize) -> bool {
+        let is_distinct = all >= DISTINCT_MIN && values * 16 >= all * 15;
+        self.is_rare(count) || is_distinct && count <= RARE_MAX
+    }
+
     /// Adds a term with the offsets of its particles, which ascend.
     pub(super) fn add(&mut self, term: &[u8], offsets: &[u32]) {
-        self.entries += offsets.len() as u64;
-        if !self.is_rare(offsets.len()) {
-            self.terms.push((term.to_vec(), list::encode(offsets)));
-            return;
+        if self.is_rare(offsets.len()) {
+            return self.add_rare_term(term, offsets);
         }
+        self.entries += offsets.len() as u64;
+        self.terms.push((term.to_vec(), list::encode(offsets)));
+    }
+
+    /// Adds a term that is to count as rare.
+    pub(super) fn add_rare_term(&mut self, term: &[u8], offsets: &[u32]) {
+        self.entries += offsets.len() as u64;
         let hash = rare::hash(term);
         self.rare
             .extend(offsets.iter().map(|&offset| Rare { hash, offset }));

@@ -166,25 +166,31 @@ impl Builder {
 
     fn assemble(&self, offsets: &Offsets) -> Assembly {
         let mut assembly = Assembly::new(self.count);
-        let mut present: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        let mut present: HashMap<&[u8], (usize, Vec<u32>)> = HashMap::new();
+        let terms = || {
+            (0..).zip(&self.terms.spans).filter_map(|(number, span)| {
+                let bytes = self.terms.bytes_of(span);
+                Some((bytes, offsets.of(number), term::read(bytes)?.1))
+            })
+        };
+        for (_, places, field) in terms() {
+            let (values, all) = present.entry(field).or_default();
+            *values += 1;
+            all.extend_from_slice(places);
+        }
         let mut order = Vec::new();
-        for (number, span) in (0..).zip(&self.terms.spans) {
-            let bytes = self.terms.bytes_of(span);
-            let places = offsets.of(number);
-            let Some((_, field)) = term::read(bytes) else {
-                continue;
-            };
-            present.entry(field).or_default().extend_from_slice(places);
+        for (bytes, places, field) in terms() {
+            let (values, all) = present.get(field).map_or((0, 0), |it| (it.0, it.1.len()));
             // Rare terms need no order: sorting is for those that get a key.
-            if assembly.is_rare(places.len()) {
-                assembly.add(bytes, places);
+            if assembly.is_rare_among(places.len(), values, all) {
+                assembly.add_rare_term(bytes, places);
             } else {
                 order.push((bytes, places));
             }
         }
         let mut present: Vec<_> = present.into_iter().collect();
         present.sort_unstable();
-        for (field, mut places) in present {
+        for (field, (_, mut places)) in present {
             places.sort_unstable();
             assembly.add(&[&[Kind::Present.byte()], field].concat(), &places);
         }
