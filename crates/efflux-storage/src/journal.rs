@@ -5,6 +5,7 @@ mod format;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub(crate) use file::FileJournal;
 pub(crate) use format::check;

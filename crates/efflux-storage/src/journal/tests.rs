@@ -59,20 +59,26 @@ fn record(number: u8) -> Vec<u8> {
     vec![number; usize::from(number)]
 }
 
+/// Adds a record, durably if asked.
+async fn add(journal: &dyn Journal, record: Vec<u8>, durable: bool) -> Result<()> {
+    journal.append(record).await?;
+    match durable {
+        true => journal.sync().await,
+        false => Ok(()),
+    }
+}
+
 async fn every_journal(journal: &dyn Journal) {
     assert!(journal.load().await.unwrap().is_empty());
     for number in 0..5 {
-        journal
-            .append(record(number), number % 2 == 0)
-            .await
-            .unwrap();
+        add(journal, record(number), number % 2 == 0).await.unwrap();
     }
     assert_eq!(
         journal.load().await.unwrap(),
         (0..5).map(record).collect::<Vec<_>>()
     );
     journal.replace(record(9)).await.unwrap();
-    journal.append(record(10), false).await.unwrap();
+    add(journal, record(10), false).await.unwrap();
     assert_eq!(journal.load().await.unwrap(), [record(9), record(10)]);
     journal.delete().await.unwrap();
     assert!(journal.load().await.unwrap().is_empty());
@@ -90,14 +96,14 @@ async fn records_come_back_in_order_are_replaced_and_deleted() {
 async fn records_last_over_a_reopening_and_reading_writes_nothing() {
     let place = Place::new();
     let journal = place.open();
-    journal.append(record(1), true).await.unwrap();
-    journal.append(record(2), false).await.unwrap();
+    add(&journal, record(1), true).await.unwrap();
+    add(&journal, record(2), false).await.unwrap();
     drop(journal);
     let bytes = fs::read(&place.path).unwrap();
     let reader = place.open_as(false);
     assert_eq!(reader.load().await.unwrap(), [record(1), record(2)]);
     assert_eq!(
-        reader.append(record(3), true).await.unwrap_err().kind(),
+        reader.append(record(3)).await.unwrap_err().kind(),
         ErrorKind::Invalid
     );
     assert_eq!(
@@ -108,7 +114,7 @@ async fn records_last_over_a_reopening_and_reading_writes_nothing() {
     assert_eq!(place.open().load().await.unwrap(), [record(1), record(2)]);
     assert_eq!(fs::read(&place.path).unwrap(), bytes);
     let journal = place.open();
-    journal.append(record(3), true).await.unwrap();
+    add(&journal, record(3), true).await.unwrap();
     assert_eq!(
         journal.load().await.unwrap(),
         [record(1), record(2), record(3)]
@@ -122,7 +128,7 @@ async fn concurrent_appends_are_all_kept() {
     let appends: Vec<_> = (0..100)
         .map(|number| {
             let journal = Arc::clone(&journal);
-            tokio::spawn(async move { journal.append(record(number), number % 3 == 0).await })
+            tokio::spawn(async move { add(&*journal, record(number), number % 3 == 0).await })
         })
         .collect();
     for append in appends {
@@ -133,18 +139,22 @@ async fn concurrent_appends_are_all_kept() {
     assert_eq!(records, (0..100).map(record).collect::<Vec<_>>());
 }
 
+/// Zeros that are left past the records, so that a test looks at a few of them.
+const ZEROS: usize = 40;
+
 /// A file with five durable records, made in two syncs, and two that are not durable.
 async fn file() -> (Place, Vec<u8>, Vec<Vec<u8>>) {
     let place = Place::new();
     let journal = place.open();
     for number in 1..=7 {
-        journal
-            .append(record(number), number == 3 || number == 5)
-            .await
-            .unwrap();
+        let durable = number == 3 || number == 5;
+        add(&journal, record(number), durable).await.unwrap();
     }
     drop(journal);
-    let bytes = fs::read(&place.path).unwrap();
+    let mut bytes = fs::read(&place.path).unwrap();
+    let records_end = 1536 + 7 * 16 + (1..=7).sum::<usize>();
+    assert!(bytes.len() > records_end + ZEROS);
+    assert!(bytes.drain(records_end + ZEROS..).all(|byte| byte == 0));
     (place, bytes, (1..=7).map(record).collect())
 }
 
@@ -194,12 +204,13 @@ async fn every_truncation_is_noticed_or_takes_only_what_was_never_durable() {
     for length in 0..bytes.len() {
         let what = format!("{length} bytes");
         let noticed = check_damaged(&place, &bytes[..length], &records, &what).await;
-        assert_eq!(noticed, length < bytes.len() - (2 * 16 + 6 + 7), "{what}");
+        let durable = bytes.len() - ZEROS - (2 * 16 + 6 + 7);
+        assert_eq!(noticed, length < durable, "{what}");
     }
     // A torn tail is cut by the next append, and what is appended then stays.
-    fs::write(&place.path, &bytes[..bytes.len() - 1]).unwrap();
+    fs::write(&place.path, &bytes[..bytes.len() - ZEROS - 1]).unwrap();
     let journal = place.open();
-    journal.append(record(8), true).await.unwrap();
+    add(&journal, record(8), true).await.unwrap();
     let mut expect = records[..6].to_vec();
     expect.push(record(8));
     assert_eq!(place.open().load().await.unwrap(), expect);
@@ -210,14 +221,15 @@ async fn a_record_that_belongs_elsewhere_does_not_check() {
     let (place, bytes, records) = file().await;
     // The last record of another file with the same records before it, one generation later.
     let (other, _) = encode_file(2, &records).unwrap();
-    let last = bytes.len() - (16 + 7);
+    let end = bytes.len() - ZEROS;
+    let last = end - (16 + 7);
     let mut mixed = bytes[..last].to_vec();
     mixed.extend_from_slice(&other[last..]);
     fs::write(&place.path, mixed).unwrap();
     assert_eq!(place.open().load().await.unwrap(), records[..6]);
     // The last record once more.
-    let mut twice = bytes.clone();
-    twice.extend_from_slice(&bytes[last..]);
+    let mut twice = bytes[..end].to_vec();
+    twice.extend_from_slice(&bytes[last..end]);
     fs::write(&place.path, twice).unwrap();
     assert_eq!(place.open().load().await.unwrap(), records);
 }
@@ -226,7 +238,7 @@ async fn a_record_that_belongs_elsewhere_does_not_check() {
 async fn what_waits_when_a_journal_is_dropped_does_not_come_after_the_next_one() {
     let place = Place::new();
     let first = place.open();
-    first.append(record(1), true).await.unwrap();
+    add(&first, record(1), true).await.unwrap();
     let mut given_up = Vec::new();
     for number in 10..60 {
         let mut call = first.replace(record(number));
@@ -254,13 +266,13 @@ async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_
     let fails = Arc::new(AtomicBool::new(false));
     let place = Place::on(Arc::new(Failing(Arc::clone(&fails))));
     let journal = place.open();
-    journal.append(record(1), true).await.unwrap();
+    add(&journal, record(1), true).await.unwrap();
     fails.store(true, Ordering::SeqCst);
-    let error = journal.append(record(2), true).await.unwrap_err();
+    let error = add(&journal, record(2), true).await.unwrap_err();
     assert!(error.may_have_applied());
     fails.store(false, Ordering::SeqCst);
     for error in [
-        journal.append(record(3), true).await.unwrap_err(),
+        add(&journal, record(3), true).await.unwrap_err(),
         journal.replace(record(3)).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Closed);
@@ -268,7 +280,7 @@ async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_
     }
     let before = fs::File::open(&place.path).unwrap();
     let again = place.open();
-    again.append(record(4), true).await.unwrap();
+    add(&again, record(4), true).await.unwrap();
     assert_eq!(
         again.load().await.unwrap(),
         [record(1), record(2), record(4)]
