@@ -18,7 +18,7 @@ use super::entry::Entry;
 use super::ledger::{Ledger, Refused};
 use super::limits::{JOURNAL_SLACK_BYTES, LEASE_MIN};
 use super::options::{ConsumerOptions, Start, check_time};
-use super::receive::ReadAhead;
+use super::read_ahead::ReadAhead;
 use super::registry::WriterGuard;
 use super::replay;
 use super::source::Source;
@@ -227,7 +227,8 @@ impl Core {
         let kept = async {
             self.write(through).await?;
             match durable {
-                true => self.sync(through).await,
+                // The disk works beside the processor.
+                true => tokio::join!(self.sync(through), self.read_on()).0,
                 false => Ok(()),
             }
         };

@@ -163,7 +163,7 @@ impl Journal for FileJournal {
 
     async fn delete(&self) -> Result<()> {
         let turn = self.turn().await?;
-        self.work(turn, |writer, place| writer.delete(place)).await
+        self.work(turn, Writer::delete).await
     }
 }
 

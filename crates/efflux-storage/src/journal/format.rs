@@ -32,7 +32,7 @@ const RECORD_HEAD_BYTES: usize = 16;
 const STAMP_BYTES: usize = 20;
 
 /// Longest record in bytes: 16 MiB, several times the longest summary of a consumer.
-pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What a journal file holds.
 #[derive(Debug)]
@@ -90,10 +90,7 @@ impl End {
 }
 
 /// A whole file with these records, all of them marked durable, and its end.
-pub(super) fn encode_file(
-    generation: u64,
-    records: &[impl AsRef<[u8]>],
-) -> Result<(Vec<u8>, End)> {
+pub(super) fn encode_file(generation: u64, records: &[impl AsRef<[u8]>]) -> Result<(Vec<u8>, End)> {
     let mut bytes = stamp(u64::from_le_bytes(MAGIC), generation);
     let checksum = first_checksum(generation);
     bytes.resize(RECORDS_AT, 0);

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use super::format::encode_file;
@@ -254,23 +257,88 @@ async fn what_waits_when_a_journal_is_dropped_does_not_come_after_the_next_one()
     assert_eq!(place.open().load().await.unwrap(), [record(2)]);
 }
 
-/// A disk whose syncs fail when told to.
+#[tokio::test]
+async fn a_long_record_and_those_around_it_come_back_in_order() {
+    let place = Place::new();
+    let journal = place.open();
+    let records = [vec![1; 10], vec![2; 3 * 1024 * 1024], vec![3; 10]];
+    let [first, long, last] = records.clone();
+    // Each is asked for before the one before it is done.
+    let done = tokio::join!(
+        journal.append(first),
+        journal.append(long),
+        journal.append(last),
+        journal.sync()
+    );
+    for answer in [done.0, done.1, done.2, done.3] {
+        answer.unwrap();
+    }
+    drop(journal);
+    assert_eq!(place.open().load().await.unwrap(), records);
+    place.check().unwrap();
+}
+
+/// What the syncs of a disk do.
+#[derive(Debug, Default)]
+struct Syncs {
+    begun: AtomicUsize,
+    fail: AtomicBool,
+    /// Whether they stand, until told that they may go on.
+    stand: Mutex<bool>,
+    go_on: Condvar,
+}
+
+/// A disk whose syncs fail or stand when told to.
 #[derive(Debug)]
-struct Failing(Arc<AtomicBool>);
+struct Moody(Arc<Syncs>);
 
 #[derive(Debug)]
-struct FailingFile(Arc<dyn DiskFile>, Arc<AtomicBool>);
+struct MoodyFile(Arc<dyn DiskFile>, Arc<Syncs>);
+
+/// Runs a call until it waits.
+fn begin<F: Future<Output = Result<()>>>(call: F) -> Pin<Box<F>> {
+    let mut call = Box::pin(call);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(call.as_mut().poll(&mut context).is_pending());
+    call
+}
+
+#[tokio::test]
+async fn appends_go_on_beside_a_sync_and_all_who_wait_share_the_next() {
+    let syncs = Arc::new(Syncs::default());
+    let place = Place::on(Arc::new(Moody(Arc::clone(&syncs))));
+    let journal = place.open();
+    journal.append(record(1)).await.unwrap();
+    let before = syncs.begun.load(Ordering::SeqCst);
+    *syncs.stand.lock() = true;
+    let mut waiting = vec![begin(journal.sync())];
+    while syncs.begun.load(Ordering::SeqCst) == before {
+        std::thread::yield_now();
+    }
+    for number in 2..20 {
+        journal.append(record(number)).await.unwrap();
+        waiting.push(begin(journal.sync()));
+    }
+    *syncs.stand.lock() = false;
+    syncs.go_on.notify_all();
+    for sync in waiting {
+        sync.await.unwrap();
+    }
+    assert_eq!(syncs.begun.load(Ordering::SeqCst), before + 2);
+    let records: Vec<_> = (1..20).map(record).collect();
+    assert_eq!(journal.load().await.unwrap(), records);
+}
 
 #[tokio::test]
 async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_read() {
-    let fails = Arc::new(AtomicBool::new(false));
-    let place = Place::on(Arc::new(Failing(Arc::clone(&fails))));
+    let syncs = Arc::new(Syncs::default());
+    let place = Place::on(Arc::new(Moody(Arc::clone(&syncs))));
     let journal = place.open();
     add(&journal, record(1), true).await.unwrap();
-    fails.store(true, Ordering::SeqCst);
+    syncs.fail.store(true, Ordering::SeqCst);
     let error = add(&journal, record(2), true).await.unwrap_err();
     assert!(error.may_have_applied());
-    fails.store(false, Ordering::SeqCst);
+    syncs.fail.store(false, Ordering::SeqCst);
     for error in [
         add(&journal, record(3), true).await.unwrap_err(),
         journal.replace(record(3)).await.unwrap_err(),
@@ -292,16 +360,14 @@ async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_
     assert_eq!(before.metadata().unwrap().nlink(), 0);
 }
 
-impl Disk for Failing {
+impl Disk for Moody {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         RealDisk.open(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile(
-            RealDisk.create(path)?,
-            Arc::clone(&self.0),
-        )))
+        let (file, syncs) = (RealDisk.create(path)?, Arc::clone(&self.0));
+        Ok(Arc::new(MoodyFile(file, syncs)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -345,7 +411,7 @@ impl Disk for Failing {
     }
 }
 
-impl DiskFile for FailingFile {
+impl DiskFile for MoodyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buffer, offset)
     }
@@ -355,7 +421,12 @@ impl DiskFile for FailingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        match self.1.load(Ordering::SeqCst) {
+        self.1.begun.fetch_add(1, Ordering::SeqCst);
+        let mut stand = self.1.stand.lock();
+        while *stand {
+            self.1.go_on.wait(&mut stand);
+        }
+        match self.1.fail.load(Ordering::SeqCst) {
             true => Err(io::ErrorKind::Other.into()),
             false => self.0.sync(),
         }

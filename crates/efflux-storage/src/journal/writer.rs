@@ -187,10 +187,15 @@ impl Open {
 
     /// Lengthens the file with zeros when the records have reached its end.
     fn lengthen(&mut self) -> io::Result<()> {
-        if self.end.offset > self.zeros_end {
-            self.file.write_at(&ZEROS, self.end.offset)?;
-            self.zeros_end = self.end.offset + ZEROS.len() as u64;
+        if self.end.offset <= self.zeros_end {
+            return Ok(());
         }
+        self.zeros_end = match self.file.write_at(&ZEROS, self.end.offset) {
+            Ok(()) => self.end.offset + ZEROS.len() as u64,
+            // What is to be kept may fit where zeros do not.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => self.end.offset,
+            Err(error) => return Err(error),
+        };
         Ok(())
     }
 

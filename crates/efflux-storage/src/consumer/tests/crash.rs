@@ -181,7 +181,10 @@ async fn a_receive_does_not_wait_for_a_commit_that_syncs() {
     assert!(commit.as_mut().poll(&mut context).is_pending());
     journal.open();
     commit.await.unwrap();
-    assert_eq!(*journal.calls.lock(), ["append", "append", "append", "sync"]);
+    assert_eq!(
+        *journal.calls.lock(),
+        ["append", "append", "append", "sync"]
+    );
 }
 
 #[tokio::test]
