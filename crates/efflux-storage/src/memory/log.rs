@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::frames::Frames;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::sequencer::{Sequenced, Sequencer};
 use crate::verify::{Progress, Verified};
@@ -87,11 +88,8 @@ impl TopicLog for MemoryLog {
             return Err(self.closed());
         }
         match state.sequencer.append(batch)? {
-            Sequenced::Linked {
-                particles,
-                receipts,
-            } => {
-                state.particles.extend(particles);
+            Sequenced::Linked { linked, receipts } => {
+                state.particles.extend(linked.into_particles());
                 self.head
                     .send_modify(|shown| shown.head = state.sequencer.head());
                 Ok(Appended::Placed(receipts))
@@ -101,7 +99,7 @@ impl TopicLog for MemoryLog {
                 through,
                 matched_through,
             } => Ok(Appended::LookUpAgain {
-                batch,
+                batch: Box::new(batch),
                 through,
                 matched_through,
             }),
@@ -111,6 +109,12 @@ impl TopicLog for MemoryLog {
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
         let state = self.state.lock();
         Ok(within(state.particles.iter().skip(place(from)), limit))
+    }
+
+    async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames> {
+        let particles = self.read(from, limit).await?;
+        let frames: Vec<&[u8]> = particles.iter().map(|one| &**one.frame()).collect();
+        Ok(Frames::new(from, frames.len(), frames.concat().into()))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
