@@ -14,7 +14,9 @@ mod rounds;
 mod session;
 
 mod canaries;
+mod commits;
 mod consumers;
+mod durable;
 mod every;
 mod faults;
 mod kill;

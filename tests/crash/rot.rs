@@ -12,15 +12,22 @@ use crate::history::Verdict;
 use crate::random::first_failure;
 use crate::session::{Ending, FOLDER, Session, read_all};
 
-/// A small store: several segments, singles and batches. What it answers.
+/// Batches of a small store that ends within a segment.
+const BATCHES: usize = 12;
+
 async fn small_store(guard_off: Option<Guard>) -> Verdict<(Session, Vec<Particle>)> {
+    store_of(BATCHES, guard_off).await
+}
+
+/// A small store: several segments, singles and batches. What it answers.
+async fn store_of(batches: usize, guard_off: Option<Guard>) -> Verdict<(Session, Vec<Particle>)> {
     let options = TopicOptions::default()
         .with_sync(Sync::Always)
         .with_segment_bytes(4096);
     let mut session = Session::new(80, options, guard_off);
     session.open().await?;
     let topic = session.topic.clone().ok_or("it is not open")?;
-    for at in 0..12 {
+    for at in 0..batches {
         let message = |part: usize| {
             Message::new(format!("{at}.{part} ").repeat(30)).with_property("at", at.to_string())
         };
@@ -104,20 +111,40 @@ fn every_flipped_byte_of_a_store_is_noticed_or_harmless() {
 /// Every byte of the last batch flipped, after a clean end and after a kill: opening to write or
 /// verifying must say so. Nobody may take it for a torn tail.
 pub(crate) async fn last_batch_is_watched(guard_off: Option<Guard>) -> Verdict {
-    for ending in [None, Some(Ending::Kill)] {
-        let (mut session, particles) = small_store(guard_off).await?;
-        match ending {
-            None => session.close().await,
-            Some(ending) => session.end(ending).await?,
-        }
-        let batch = particles.last().map_or(0, |last| last.frame().len());
-        let (path, end) = last_segment(&session);
-        let end = end.min(particles_end(&path, &particles));
-        for at in end - batch..end {
-            flip_one(&session, (&path, at), &particles).await?;
+    for batches in [BATCHES, batches_that_begin_a_segment().await?] {
+        for ending in [None, Some(Ending::Kill)] {
+            let (mut session, particles) = store_of(batches, guard_off).await?;
+            match ending {
+                None => session.close().await,
+                Some(ending) => session.end(ending).await?,
+            }
+            let (path, end) = last_segment(&session);
+            let end = end.min(particles_end(&path, &particles));
+            for at in end - last_batch(&particles)..end {
+                flip_one(&session, (&path, at), &particles).await?;
+            }
         }
     }
     Ok(())
+}
+
+/// How many batches make a store whose last segment holds the last of them alone.
+async fn batches_that_begin_a_segment() -> Verdict<usize> {
+    for batches in BATCHES.. {
+        let (session, particles) = store_of(batches, None).await?;
+        let (path, _) = last_segment(&session);
+        if particles_end(&path, &particles) == last_batch(&particles) {
+            return Ok(batches);
+        }
+    }
+    Err("no batch begins a segment".to_owned())
+}
+
+/// Bytes of the last batch.
+fn last_batch(particles: &[Particle]) -> usize {
+    let batches = particles.chunk_by(|one, _| one.metadata().batch_remaining() > 0);
+    let last = batches.last().unwrap_or_default();
+    last.iter().map(|particle| particle.frame().len()).sum()
 }
 
 fn last_segment(session: &Session) -> (String, usize) {
