@@ -22,3 +22,4 @@ mod faults;
 mod kill;
 mod random;
 mod rot;
+mod syscalls;
