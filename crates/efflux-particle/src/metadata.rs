@@ -19,8 +19,9 @@ use crate::sequence::Sequence;
 use crate::timestamp::Timestamp;
 
 mod fields;
+pub(crate) mod key;
 
-pub(crate) use fields::{Fields, key};
+pub(crate) use fields::Fields;
 
 /// The version of the format that this crate writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
@@ -182,7 +183,7 @@ impl Metadata {
         (0..self.fields.properties_count).map_while(move |_| {
             let (name, _) = reader.text().ok()?;
             let (value, _) = reader.text().ok()?;
-            Some((name, value))
+            Some((name.as_str(), value.as_str()))
         })
     }
 
@@ -200,7 +201,7 @@ impl Metadata {
         (0..self.fields.unknown_count).map_while(move |_| {
             let (key, _) = reader.text().ok()?;
             reader.skip().ok()?;
-            Some(key)
+            Some(key.as_str())
         })
     }
 

@@ -4,6 +4,7 @@
 //! and length. Source: the MessagePack specification, <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 use crate::limits::UNKNOWN_VALUE_DEPTH_MAX;
+use crate::term::{self, TermFault};
 
 /// Where a value stands in the bytes that were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,158 +33,245 @@ pub(crate) struct Mismatch {
 }
 
 pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// How many bytes there were at the beginning.
+    length: usize,
+    rest: &'a [u8],
+}
+
+/// A text that was read. It is UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Printable ASCII throughout.
+    pub(crate) is_plain: bool,
+}
+
+impl Text<'_> {
+    /// What is wrong with it as a term.
+    pub(crate) fn fault(self, bytes_max: usize) -> Option<TermFault> {
+        if self.is_plain && (1..=bytes_max).contains(&self.bytes.len()) {
+            return None;
+        }
+        term::fault(self.as_str(), bytes_max)
+    }
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn as_str(self) -> &'a str {
+        str::from_utf8(self.bytes).unwrap_or_default()
+    }
 }
 
 type Read<T> = Result<T, Mismatch>;
 
+#[expect(
+    clippy::big_endian_bytes,
+    reason = "MessagePack integers are big-endian"
+)]
 impl<'a> Reader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            length: bytes.len(),
+            rest: bytes,
+        }
     }
 
     pub(crate) const fn position(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
     }
 
     pub(crate) const fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
+        self.rest.is_empty()
     }
 
     /// Whether the next value is bytes.
-    pub(crate) fn is_at_bin(&self) -> bool {
-        matches!(self.bytes.get(self.at), Some(0xc4..=0xc6))
+    pub(crate) const fn is_at_bin(&self) -> bool {
+        matches!(self.rest.first(), Some(0xc4..=0xc6))
     }
 
+    #[inline(always)]
     const fn mismatch<T>(&self, expected: &'static str) -> Read<T> {
         Err(Mismatch {
-            at: self.at,
+            at: self.position(),
             expected,
         })
     }
 
+    #[inline(always)]
     fn take(&mut self, count: usize, expected: &'static str) -> Read<&'a [u8]> {
-        let taken = self
-            .at
-            .checked_add(count)
-            .and_then(|end| self.bytes.get(self.at..end));
-        let Some(taken) = taken else {
+        let Some((taken, rest)) = self.rest.split_at_checked(count) else {
             return self.mismatch(expected);
         };
-        self.at += count;
+        self.rest = rest;
         Ok(taken)
     }
 
-    fn number(&mut self, width: usize, expected: &'static str) -> Read<u64> {
-        let taken = self.take(width, expected)?;
-        Ok(taken
-            .iter()
-            .fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+    #[inline(always)]
+    fn array<const N: usize>(&mut self, expected: &'static str) -> Read<[u8; N]> {
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            return self.mismatch(expected);
+        };
+        self.rest = rest;
+        Ok(*taken)
     }
 
+    #[inline(always)]
+    fn byte(&mut self, expected: &'static str) -> Read<u8> {
+        Ok(u8::from_be_bytes(self.array(expected)?))
+    }
+
+    #[inline(always)]
+    fn two(&mut self, expected: &'static str) -> Read<u16> {
+        Ok(u16::from_be_bytes(self.array(expected)?))
+    }
+
+    #[inline(always)]
+    fn four(&mut self, expected: &'static str) -> Read<u32> {
+        Ok(u32::from_be_bytes(self.array(expected)?))
+    }
+
+    #[inline(always)]
+    fn eight(&mut self, expected: &'static str) -> Read<u64> {
+        Ok(u64::from_be_bytes(self.array(expected)?))
+    }
+
+    #[inline(always)]
     fn marker(&mut self, expected: &'static str) -> Read<u8> {
-        match self.bytes.get(self.at) {
-            Some(marker) => {
-                self.at += 1;
-                Ok(*marker)
-            }
-            None => self.mismatch(expected),
-        }
+        self.byte(expected)
     }
 
-    fn refuse<T>(&mut self, expected: &'static str) -> Read<T> {
-        self.at = self.at.saturating_sub(1);
-        self.mismatch(expected)
+    /// Refuses the value that begins at `start`.
+    fn refuse<T>(start: usize, expected: &'static str) -> Read<T> {
+        Err(Mismatch {
+            at: start,
+            expected,
+        })
     }
 
     pub(crate) fn map(&mut self) -> Read<u64> {
+        let start = self.position();
         match self.marker("a map")? {
             marker @ 0x80..=0x8f => Ok(u64::from(marker & 0x0f)),
-            0xde => self.number(2, "a map"),
-            0xdf => self.number(4, "a map"),
-            _ => self.refuse("a map"),
+            0xde => self.two("a map").map(u64::from),
+            0xdf => self.four("a map").map(u64::from),
+            _ => Self::refuse(start, "a map"),
         }
     }
 
-    pub(crate) fn text(&mut self) -> Read<(&'a str, Span)> {
+    /// Passes over a short text when it is the next value, in its shortest form.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, text: &'static str) -> bool {
+        let Some((marker, rest)) = self.rest.split_first() else {
+            return false;
+        };
+        match rest.strip_prefix(text.as_bytes()) {
+            Some(rest) if usize::from(*marker) == 0xa0 | text.len() => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn text(&mut self) -> Read<(Text<'a>, Span)> {
+        let start = self.position();
         let length = match self.marker("text")? {
-            marker @ 0xa0..=0xbf => u64::from(marker & 0x1f),
-            0xd9 => self.number(1, "text")?,
-            0xda => self.number(2, "text")?,
-            0xdb => self.number(4, "text")?,
-            _ => return self.refuse("text"),
+            marker @ 0xa0..=0xbf => u32::from(marker & 0x1f),
+            0xd9 => self.byte("text")?.into(),
+            0xda => self.two("text")?.into(),
+            0xdb => self.four("text")?,
+            _ => return Self::refuse(start, "text"),
         };
         let (bytes, span) = self.span(length, "text")?;
-        match str::from_utf8(bytes) {
-            Ok(text) => Ok((text, span)),
-            Err(_) => Err(Mismatch {
-                at: span.start as usize,
-                expected: "UTF-8 text",
-            }),
+        let is_plain = term::is_plain(bytes);
+        if !is_plain && str::from_utf8(bytes).is_err() {
+            return Self::refuse(span.start as usize, "UTF-8 text");
         }
+        Ok((Text { bytes, is_plain }, span))
     }
 
+    #[inline(always)]
     pub(crate) fn bin(&mut self) -> Read<(&'a [u8], Span)> {
+        let start = self.position();
         let length = match self.marker("bytes")? {
-            0xc4 => self.number(1, "bytes")?,
-            0xc5 => self.number(2, "bytes")?,
-            0xc6 => self.number(4, "bytes")?,
-            _ => return self.refuse("bytes"),
+            0xc4 => self.byte("bytes")?.into(),
+            0xc5 => self.two("bytes")?.into(),
+            0xc6 => self.four("bytes")?,
+            _ => return Self::refuse(start, "bytes"),
         };
         self.span(length, "bytes")
     }
 
-    fn span(&mut self, length: u64, expected: &'static str) -> Read<(&'a [u8], Span)> {
-        let start = self.at;
-        let Ok(length) = usize::try_from(length) else {
-            return self.mismatch(expected);
-        };
-        let bytes = self.take(length, expected)?;
-        match (u32::try_from(start), u32::try_from(self.at)) {
+    #[inline(always)]
+    fn span(&mut self, length: u32, expected: &'static str) -> Read<(&'a [u8], Span)> {
+        let start = self.position();
+        let bytes = self.take(length as usize, expected)?;
+        match (u32::try_from(start), u32::try_from(self.position())) {
             (Ok(start), Ok(end)) => Ok((bytes, Span { start, end })),
             _ => self.mismatch(expected),
         }
     }
 
+    /// Inlined for the widest form, which all of this crate's numbers but one have.
+    #[inline(always)]
     pub(crate) fn unsigned(&mut self) -> Read<u64> {
-        let start = self.at;
-        match self.marker("an unsigned integer")? {
-            marker @ 0x00..=0x7f => Ok(u64::from(marker)),
-            0xcc => self.number(1, "an unsigned integer"),
-            0xcd => self.number(2, "an unsigned integer"),
-            0xce => self.number(4, "an unsigned integer"),
-            0xcf => self.number(8, "an unsigned integer"),
-            // Some writers in other languages use the signed kinds for every number.
-            0xd0..=0xd3 => {
-                self.at = start;
-                u64::try_from(self.signed()?).map_err(|_| Mismatch {
-                    at: start,
-                    expected: "an unsigned integer",
-                })
-            }
-            _ => self.refuse("an unsigned integer"),
+        if let Some((0xcf, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return self.eight("an unsigned integer");
         }
+        self.unsigned_of_any_width()
     }
 
-    pub(crate) fn signed(&mut self) -> Read<i64> {
-        let start = self.at;
-        let number = match self.marker("an integer")? {
-            marker @ 0xe0..=0xff => i64::from(marker.cast_signed()),
-            0xd0 => i64::from(self.number(1, "an integer")?.to_le_bytes()[0].cast_signed()),
-            0xd1 => self.number(2, "an integer")?.cast_signed() << 48 >> 48,
-            0xd2 => self.number(4, "an integer")?.cast_signed() << 32 >> 32,
-            0xd3 => self.number(8, "an integer")?.cast_signed(),
-            _ => {
-                self.at = start;
-                let number = self.unsigned()?;
-                return i64::try_from(number).map_err(|_| Mismatch {
-                    at: start,
-                    expected: "an integer below 2^63",
-                });
+    fn unsigned_of_any_width(&mut self) -> Read<u64> {
+        const WHAT: &str = "an unsigned integer";
+        let (start, before) = (self.position(), self.rest);
+        Ok(match self.marker(WHAT)? {
+            marker @ 0x00..=0x7f => marker.into(),
+            0xcc => self.byte(WHAT)?.into(),
+            0xcd => self.two(WHAT)?.into(),
+            0xce => self.four(WHAT)?.into(),
+            0xcf => self.eight(WHAT)?,
+            // Some writers in other languages use the signed kinds for every number.
+            0xd0..=0xd3 => {
+                self.rest = before;
+                match u64::try_from(self.signed_of_any_width()?) {
+                    Ok(number) => number,
+                    Err(_) => return Self::refuse(start, WHAT),
+                }
             }
-        };
-        Ok(number)
+            _ => return Self::refuse(start, WHAT),
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn signed(&mut self) -> Read<i64> {
+        if let Some(([0xcf, number @ ..], rest)) = self.rest.split_first_chunk::<9>()
+            && let Ok(number) = i64::try_from(u64::from_be_bytes(*number))
+        {
+            self.rest = rest;
+            return Ok(number);
+        }
+        self.signed_of_any_width()
+    }
+
+    fn signed_of_any_width(&mut self) -> Read<i64> {
+        const WHAT: &str = "an integer";
+        let (start, before) = (self.position(), self.rest);
+        Ok(match self.marker(WHAT)? {
+            marker @ 0xe0..=0xff => marker.cast_signed().into(),
+            0xd0 => self.byte(WHAT)?.cast_signed().into(),
+            0xd1 => self.two(WHAT)?.cast_signed().into(),
+            0xd2 => self.four(WHAT)?.cast_signed().into(),
+            0xd3 => self.eight(WHAT)?.cast_signed(),
+            _ => {
+                self.rest = before;
+                match i64::try_from(self.unsigned_of_any_width()?) {
+                    Ok(number) => number,
+                    Err(_) => return Self::refuse(start, "an integer below 2^63"),
+                }
+            }
+        })
     }
 
     /// Passes over one value of any kind.
@@ -193,6 +281,7 @@ impl<'a> Reader<'a> {
 
     fn skip_nested(&mut self, depth: usize) -> Read<()> {
         const WHAT: &str = "a whole value";
+        let start = self.position();
         let marker = self.marker(WHAT)?;
         if let Some(values) = self.contained(marker, WHAT)? {
             if depth == 0 {
@@ -205,13 +294,13 @@ impl<'a> Reader<'a> {
         }
         let bytes = match marker {
             0xa0..=0xbf => u64::from(marker & 0x1f),
-            0xc1 => return self.refuse("a value of a known kind"),
-            0xc4 | 0xd9 => self.number(1, WHAT)?,
-            0xc5 | 0xda => self.number(2, WHAT)?,
-            0xc6 | 0xdb => self.number(4, WHAT)?,
-            0xc7 => self.number(1, WHAT)? + 1,
-            0xc8 => self.number(2, WHAT)? + 1,
-            0xc9 => self.number(4, WHAT)? + 1,
+            0xc1 => return Self::refuse(start, "a value of a known kind"),
+            0xc4 | 0xd9 => self.byte(WHAT)?.into(),
+            0xc5 | 0xda => self.two(WHAT)?.into(),
+            0xc6 | 0xdb => self.four(WHAT)?.into(),
+            0xc7 => u64::from(self.byte(WHAT)?) + 1,
+            0xc8 => u64::from(self.two(WHAT)?) + 1,
+            0xc9 => u64::from(self.four(WHAT)?) + 1,
             0xcc | 0xd0 => 1,
             0xcd | 0xd1 | 0xd4 => 2,
             0xd5 => 3,
@@ -223,8 +312,10 @@ impl<'a> Reader<'a> {
             // Small integers, nil, false and true are their marker.
             _ => 0,
         };
-        self.span(bytes, WHAT)?;
-        Ok(())
+        match usize::try_from(bytes) {
+            Ok(bytes) => self.take(bytes, WHAT).map(drop),
+            Err(_) => self.mismatch(WHAT),
+        }
     }
 
     /// How many values an array or map holds, none for a value of another kind.
@@ -232,10 +323,10 @@ impl<'a> Reader<'a> {
         Ok(Some(match marker {
             0x80..=0x8f => 2 * u64::from(marker & 0x0f),
             0x90..=0x9f => u64::from(marker & 0x0f),
-            0xdc => self.number(2, expected)?,
-            0xdd => self.number(4, expected)?,
-            0xde => 2 * self.number(2, expected)?,
-            0xdf => 2 * self.number(4, expected)?,
+            0xdc => self.two(expected)?.into(),
+            0xdd => self.four(expected)?.into(),
+            0xde => 2 * u64::from(self.two(expected)?),
+            0xdf => 2 * u64::from(self.four(expected)?),
             _ => return Ok(None),
         }))
     }

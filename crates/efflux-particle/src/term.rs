@@ -16,16 +16,60 @@ pub(crate) fn fault(text: &str, bytes_max: usize) -> Option<TermFault> {
     if text.is_empty() || text.len() > bytes_max {
         return Some(TermFault::Length);
     }
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_plain(text.as_bytes()) {
         return None;
     }
     let control = text.char_indices().find(|(_, c)| c.is_control());
     control.map(|(at, _)| TermFault::Control { at })
 }
 
+/// Whether all bytes are printable ASCII, so that they are UTF-8 and hold no control character.
+///
+/// Almost every term is; eight bytes at a time are looked at, because each particle that is written
+/// or read has a handful of terms.
+#[inline(always)]
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let odd = |eight: &[u8; 8]| odd_bytes(u64::from_le_bytes(*eight));
+        let whole = bytes.as_chunks::<8>().0.iter();
+        return whole.fold(odd(last), |found, eight| found | odd(eight)) == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return odd_bytes(u64::from(first) << 32 | u64::from(last)) == 0;
+    }
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Not 0 when one of these eight bytes is outside of printable ASCII, 0x20 to 0x7e.
+const fn odd_bytes(eight: u64) -> u64 {
+    const ONE_EACH: u64 = u64::MAX / 255;
+    const HIGH_BITS: u64 = 0x80 * ONE_EACH;
+    // Only bytes from 0x80 on carry into the next one, and they are odd whatever it says.
+    let past_tilde = eight.wrapping_add(ONE_EACH);
+    let from_space_on = eight.wrapping_add(0x60 * ONE_EACH);
+    (eight | past_tilde | !from_space_on) & HIGH_BITS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_plain_when_each_of_them_is() {
+        for length in 0..40 {
+            let text = vec![b'a'; length];
+            assert!(is_plain(&text), "{length}");
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = text.clone();
+                    text[at] = byte;
+                    let expected = (b' '..=b'~').contains(&byte);
+                    assert_eq!(is_plain(&text), expected, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_bounds_belong_to_the_rule() {

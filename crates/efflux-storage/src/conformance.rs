@@ -73,6 +73,8 @@ macro_rules! conformance_suite {
                     reads_keep_every_limit,
                     reads_backwards_keep_every_limit,
                     reading_past_the_head_is_empty,
+                    frames_are_those_of_the_particles,
+                    frames_keep_every_limit,
                     particles_are_read_by_place_and_by_id,
                     the_log_reads_the_places_asked_for;
                 following:

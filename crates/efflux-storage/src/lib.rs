@@ -39,6 +39,7 @@ pub mod query;
 mod expect;
 mod verify;
 
+mod frames;
 mod log;
 mod sequencer;
 
@@ -71,6 +72,7 @@ pub use efflux_particle::{self as particle};
 pub use error::{Damage, Error, ErrorKind, Result};
 pub use expect::{Expect, Receipt};
 pub use find::{FindOptions, Finder};
+pub use frames::Frames;
 pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, TopicLog};
 pub use options::{Access, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};

@@ -41,6 +41,17 @@ pub const READ_PARTICLES_DEFAULT: usize = 1024;
 /// Default of bytes a read returns: 1 MiB.
 pub const READ_BYTES_DEFAULT: usize = 1024 * 1024;
 
+/// Fewest bytes of a read whose memory is used again: 64 KiB. The allocator keeps smaller pieces
+/// itself.
+pub const BUFFER_BYTES_MIN: usize = 64 * 1024;
+
+/// Most bytes of a read whose memory is used again: 2 MiB, twice the default of a read.
+pub const BUFFER_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Bytes of memory for reads that a store keeps while nobody uses them: 8 MiB, which serves eight
+/// readers that go on one after the other, each with the default of a read.
+pub const IDLE_BUFFERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Bytes of offset tables of sealed segments kept in memory for a store: 32 MiB, enough for
 /// 4 million particles; other tables are read again when they are needed.
 pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -13,6 +13,7 @@
 
 mod files;
 
+mod buffers;
 mod head_record;
 mod offsets;
 mod segment;

@@ -17,6 +17,7 @@ use efflux_particle::{ConsumerName, Draft, Head, Particle, Sequence, TopicName};
 
 use crate::error::Result;
 use crate::expect::{Expect, Receipt};
+use crate::frames::Frames;
 use crate::limits::{
     READ_BYTES_DEFAULT, READ_BYTES_MAX, READ_PARTICLES_DEFAULT, READ_PARTICLES_MAX,
 };
@@ -117,7 +118,8 @@ pub enum Appended {
 ///    that were looked up, and all later ones. If it cannot, it answers
 ///    [`Appended::LookUpAgain`] and changes nothing.
 /// 5. Other writers may append in between; the log links after them, or looks again.
-/// 6. Every particle that `read` returns was checked: its bytes are those that were sealed.
+/// 6. Every particle that `read` returns was checked: its bytes are those that were sealed. So was
+///    every frame that `read_frames` returns.
 /// 7. After a failed write or sync every `append` fails with
 ///    [`ErrorKind::Closed`](crate::ErrorKind::Closed) until the log is opened anew; reading goes on.
 #[async_trait]
@@ -140,6 +142,13 @@ pub trait TopicLog: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Corrupt` when stored bytes do not check, `Unavailable` when reading fails.
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>>;
+
+    /// Reads upwards as `read` does, and gives the frames as they stand, their metadata not looked
+    /// into.
+    ///
+    /// # Errors
+    /// As for [`TopicLog::read`].
+    async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames>;
 
     /// Reads downwards from `from`, itself included, or from the head when that comes first.
     ///

@@ -13,6 +13,7 @@ pub use self::follow::Follower;
 use crate::consumer::ConsumerRegistry;
 use crate::error::{Error, Result};
 use crate::find::{FindOptions, Finder};
+use crate::frames::Frames;
 use crate::index::TopicIndex;
 use crate::log::{ReadLimit, TopicLog};
 use crate::options::TopicOptions;
@@ -143,6 +144,45 @@ impl Topic {
     /// `Corrupt` when stored bytes do not check, `Unavailable` when reading fails.
     pub async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
         self.state.log.read(from, limit).await
+    }
+
+    /// Reads upwards from `from`, itself included, and gives the frames as they stand; none past the
+    /// head.
+    ///
+    /// For whoever passes particles on and looks into none, as an export or a wire does: each frame
+    /// is checked as for [`Topic::read`], and nothing is decoded.
+    ///
+    /// # Errors
+    /// As for [`Topic::read`].
+    ///
+    /// # Examples
+    /// ```
+    /// use efflux_storage::particle::{Message, Particle, Sequence};
+    /// use efflux_storage::{ReadLimit, Store, TopicOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Store::open("mem:").await?;
+    /// # let orders = store.create_topic(&"orders".parse()?, TopicOptions::default()).await?;
+    /// orders.append_batch(vec![Message::new("one"), Message::new("two")]).await?;
+    ///
+    /// let (mut export, mut from) = (Vec::new(), Sequence::ROOT);
+    /// loop {
+    ///     let frames = orders.read_frames(from, ReadLimit::default()).await?;
+    ///     if frames.is_empty() {
+    ///         break;
+    ///     }
+    ///     export.extend_from_slice(frames.bytes());
+    ///     from = frames.next();
+    /// }
+    ///
+    /// assert_eq!(from, Sequence::new(3));
+    /// assert_eq!(Particle::decode(&export.into())?.sequence(), Sequence::ROOT);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames> {
+        self.state.log.read_frames(from, limit).await
     }
 
     /// Reads downwards from `from`, itself included; from the head when that comes first.

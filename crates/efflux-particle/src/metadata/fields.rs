@@ -7,51 +7,11 @@ use crate::limits::{
     BATCH_PARTICLES_MAX, METADATA_BYTES_MAX, PROPERTIES_MAX, PROPERTY_NAME_BYTES_MAX,
     PROPERTY_VALUE_BYTES_MAX, TERM_BYTES_MAX,
 };
+use crate::metadata::key::{Known, Seen};
 use crate::metadata::{FORMAT_VERSION, MetadataError};
 use crate::msgpack::{Reader, Span};
 use crate::sequence::Sequence;
-use crate::term;
 use crate::timestamp::Timestamp;
-
-/// The known keys, in the order in which they are written.
-pub(crate) mod key {
-    pub(crate) const VERSION: &str = "v";
-    pub(crate) const ID: &str = "id";
-    pub(crate) const SEQUENCE: &str = "sequence";
-    pub(crate) const CREATED: &str = "created";
-    pub(crate) const TIMESTAMP: &str = "timestamp";
-    pub(crate) const PAYLOAD_HASH: &str = "payload_hash";
-    pub(crate) const LINKED_FINGERPRINT: &str = "linked_fingerprint";
-    pub(crate) const BATCH_REMAINING: &str = "batch_remaining";
-    pub(crate) const DATA_TYPE: &str = "data_type";
-    pub(crate) const CONTENT_TYPE: &str = "content_type";
-    pub(crate) const CONTENT_ENCODING: &str = "content_encoding";
-    pub(crate) const MESSAGE_GROUP: &str = "message_group";
-    pub(crate) const PROPERTIES: &str = "properties";
-
-    /// A known key's place in the order, none for an unknown key.
-    pub(super) fn rank(key: &str) -> Option<u8> {
-        Some(match key {
-            VERSION => 0,
-            ID => 1,
-            SEQUENCE => 2,
-            CREATED => 3,
-            TIMESTAMP => 4,
-            PAYLOAD_HASH => 5,
-            LINKED_FINGERPRINT => 6,
-            BATCH_REMAINING => 7,
-            DATA_TYPE => 8,
-            CONTENT_TYPE => 9,
-            CONTENT_ENCODING => 10,
-            MESSAGE_GROUP => 11,
-            PROPERTIES => 12,
-            _ => return None,
-        })
-    }
-
-    /// The rank that unknown keys come after.
-    pub(super) const LAST_RANK: u8 = 12;
-}
 
 /// Where each field stands in the metadata bytes, and the values of the short ones.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +32,12 @@ pub(crate) struct Fields {
     pub(crate) properties_count: u64,
     pub(crate) unknown: Span,
     pub(crate) unknown_count: usize,
+}
+
+/// What is left of the map, and which known keys were seen in it.
+struct Entries {
+    left: u64,
+    seen: Seen,
 }
 
 impl Fields {
@@ -103,45 +69,90 @@ impl Fields {
         }
         let mut reader = Reader::new(bytes);
         let mut fields = Self::default();
-        let mut seen = 0_u16;
-        let mut last_rank = None;
-        let mut last_unknown = "";
-        for _ in 0..reader.map()? {
-            let start = reader.position();
-            let (key, _) = reader.text()?;
-            let misplaced = || malformed(start, "the next key in order");
-            if let Some(rank) = key::rank(key) {
-                if last_rank.is_some_and(|last| rank <= last) {
-                    return misplaced();
-                }
-                last_rank = Some(rank);
-                seen |= 1 << rank;
-                fields.read(rank, &mut reader)?;
-            } else {
-                if fields.unknown_count > 0 && key <= last_unknown {
-                    return misplaced();
-                }
-                last_rank = Some(key::LAST_RANK);
-                last_unknown = key;
-                reader.skip()?;
-                fields.add_unknown(start, reader.position());
-            }
-        }
+        let mut entries = Entries {
+            left: reader.map()?,
+            seen: Seen::default(),
+        };
+        fields.read_usual(&mut entries, &mut reader)?;
+        fields.read_others(&mut entries, &mut reader)?;
         if !reader.is_at_end() {
             return malformed(reader.position(), "the end");
         }
-        for needed in [
-            key::VERSION,
-            key::ID,
-            key::SEQUENCE,
-            key::CREATED,
-            key::PAYLOAD_HASH,
-        ] {
-            if key::rank(needed).is_none_or(|rank| seen & (1 << rank) == 0) {
-                return Err(MetadataError::Missing(needed));
+        match Known::NEEDED.iter().find(|key| !entries.seen.has(**key)) {
+            Some(missing) => Err(MetadataError::Missing(missing.text())),
+            None => Ok(fields),
+        }
+    }
+
+    /// Reads the known keys that stand in order and in their shortest form, as this crate writes
+    /// them all; stops before the first entry that is otherwise.
+    ///
+    /// To compare the next bytes with the key that should come is several times faster than to read
+    /// a key and look for it, and every particle that is read pays for it.
+    fn read_usual(
+        &mut self,
+        entries: &mut Entries,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), MetadataError> {
+        self.read_if_next(Known::Version, entries, reader)?;
+        self.read_if_next(Known::Id, entries, reader)?;
+        self.read_if_next(Known::Sequence, entries, reader)?;
+        self.read_if_next(Known::Created, entries, reader)?;
+        self.read_if_next(Known::Timestamp, entries, reader)?;
+        self.read_if_next(Known::PayloadHash, entries, reader)?;
+        self.read_if_next(Known::LinkedFingerprint, entries, reader)?;
+        self.read_if_next(Known::BatchRemaining, entries, reader)?;
+        self.read_if_next(Known::DataType, entries, reader)?;
+        self.read_if_next(Known::ContentType, entries, reader)?;
+        self.read_if_next(Known::ContentEncoding, entries, reader)?;
+        self.read_if_next(Known::MessageGroup, entries, reader)?;
+        self.read_if_next(Known::Properties, entries, reader)
+    }
+
+    /// Inlined, so that what is compared and what is read are constants.
+    #[inline(always)]
+    fn read_if_next(
+        &mut self,
+        key: Known,
+        entries: &mut Entries,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), MetadataError> {
+        if entries.left == 0 || !reader.pass(key.text()) {
+            return Ok(());
+        }
+        entries.left -= 1;
+        entries.seen.add(key);
+        self.read(key, reader)
+    }
+
+    /// Reads what is left: keys in other forms, and unknown keys.
+    fn read_others(
+        &mut self,
+        entries: &mut Entries,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), MetadataError> {
+        let mut last_unknown = "";
+        while entries.left > 0 {
+            entries.left -= 1;
+            let start = reader.position();
+            let key = reader.text()?.0.as_str();
+            let misplaced = || malformed(start, "the next key in order");
+            if let Some(known) = Known::of(key) {
+                if self.unknown_count > 0 || !entries.seen.is_before(known) {
+                    return misplaced();
+                }
+                entries.seen.add(known);
+                self.read(known, reader)?;
+            } else {
+                if self.unknown_count > 0 && key <= last_unknown {
+                    return misplaced();
+                }
+                last_unknown = key;
+                reader.skip()?;
+                self.add_unknown(start, reader.position());
             }
         }
-        Ok(fields)
+        Ok(())
     }
 
     fn add_unknown(&mut self, start: usize, end: usize) {
@@ -152,24 +163,25 @@ impl Fields {
         self.unknown_count += 1;
     }
 
-    fn read(&mut self, rank: u8, reader: &mut Reader<'_>) -> Result<(), MetadataError> {
-        match rank {
-            0 => match reader.unsigned()? {
+    #[inline(always)]
+    fn read(&mut self, key: Known, reader: &mut Reader<'_>) -> Result<(), MetadataError> {
+        match key {
+            Known::Version => match reader.unsigned()? {
                 version if version == u64::from(FORMAT_VERSION) => {}
                 version => return Err(MetadataError::Version(version)),
             },
-            1 => self.read_id(reader)?,
-            2 => self.sequence = read_sequence(reader)?,
-            3 => self.created = Timestamp::from_nanos(reader.signed()?),
-            4 => self.timestamp = Some(Timestamp::from_nanos(reader.signed()?)),
-            5 => self.payload_hash = read_hash(reader)?,
-            6 => self.linked_fingerprint = Some(read_hash(reader)?),
-            7 => self.batch_remaining = read_batch_remaining(reader)?,
-            8 => self.data_type = Some(read_term(reader)?),
-            9 => self.content_type = Some(read_term(reader)?),
-            10 => self.content_encoding = Some(read_encoding(reader)?),
-            11 => self.message_group = Some(read_term(reader)?),
-            _ => self.read_properties(reader)?,
+            Known::Id => self.read_id(reader)?,
+            Known::Sequence => self.sequence = read_sequence(reader)?,
+            Known::Created => self.created = Timestamp::from_nanos(reader.signed()?),
+            Known::Timestamp => self.timestamp = Some(Timestamp::from_nanos(reader.signed()?)),
+            Known::PayloadHash => self.payload_hash = read_hash(reader)?,
+            Known::LinkedFingerprint => self.linked_fingerprint = Some(read_hash(reader)?),
+            Known::BatchRemaining => self.batch_remaining = read_batch_remaining(reader)?,
+            Known::DataType => self.data_type = Some(read_term(reader)?),
+            Known::ContentType => self.content_type = Some(read_term(reader)?),
+            Known::ContentEncoding => self.content_encoding = Some(read_encoding(reader)?),
+            Known::MessageGroup => self.message_group = Some(read_term(reader)?),
+            Known::Properties => self.read_properties(reader)?,
         }
         Ok(())
     }
@@ -187,7 +199,7 @@ impl Fields {
         }
         let (text, span) = reader.text()?;
         self.id = span;
-        match id::check(text) {
+        match id::check(text.as_str()) {
             Ok(None) => Ok(()),
             // Two spellings of one id would be two messages to whoever compares bytes.
             Ok(Some(_)) => malformed(at, "the 16 bytes of this UUID in place of its text"),
@@ -205,22 +217,22 @@ impl Fields {
             return malformed(at, "at most 64 properties");
         }
         let start = reader.position();
-        let mut last = None;
+        let mut last: Option<&[u8]> = None;
         for _ in 0..count {
             let at = reader.position();
             let (name, _) = reader.text()?;
-            if last.is_some_and(|last| name <= last) {
+            if last.is_some_and(|last| name.bytes <= last) {
                 return malformed(at, "properties in ascending order");
             }
-            last = Some(name);
-            if term::fault(name, PROPERTY_NAME_BYTES_MAX).is_some() {
+            last = Some(name.bytes);
+            if name.fault(PROPERTY_NAME_BYTES_MAX).is_some() {
                 return malformed(
                     at,
                     "a property name of 1 to 128 bytes without control characters",
                 );
             }
             let at = reader.position();
-            if reader.text()?.0.len() > PROPERTY_VALUE_BYTES_MAX {
+            if reader.text()?.0.bytes.len() > PROPERTY_VALUE_BYTES_MAX {
                 return malformed(at, "a property value of at most 4096 bytes");
             }
         }
@@ -265,7 +277,7 @@ fn read_batch_remaining(reader: &mut Reader<'_>) -> Result<u32, MetadataError> {
 fn read_term(reader: &mut Reader<'_>) -> Result<Span, MetadataError> {
     let at = reader.position();
     let (text, span) = reader.text()?;
-    match term::fault(text, TERM_BYTES_MAX) {
+    match text.fault(TERM_BYTES_MAX) {
         None => Ok(span),
         Some(_) => malformed(at, "1 to 255 bytes of text without control characters"),
     }
@@ -274,7 +286,8 @@ fn read_term(reader: &mut Reader<'_>) -> Result<Span, MetadataError> {
 fn read_encoding(reader: &mut Reader<'_>) -> Result<ContentEncoding, MetadataError> {
     let at = reader.position();
     let (name, _) = reader.text()?;
-    name.parse()
+    name.as_str()
+        .parse()
         .or_else(|_| malformed(at, "content encoding gzip or zstd"))
 }
 

@@ -3,7 +3,7 @@
 use efflux_particle::{Particle, Sequence};
 
 use super::fixture::Fixture;
-use super::sample::{fill, id, kind, message, read_all, topic};
+use super::sample::{fill, id, kind, message, read_all, reopened, topic};
 use crate::error::{ErrorKind, Result};
 use crate::log::ReadLimit;
 
@@ -55,6 +55,56 @@ pub async fn reads_backwards_keep_every_limit(fixture: &dyn Fixture) -> Result<(
                 let limit = ReadLimit { particles, bytes };
                 let read = topic.read_back(Sequence::new(start), limit).await?;
                 assert!(is_within(&read, expected, limit), "from {start}, {limit:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The frames that are read are those of the particles, byte for byte, after reopening too.
+pub async fn frames_are_those_of_the_particles(fixture: &dyn Fixture) -> Result<()> {
+    let mut topic = topic(fixture).await?;
+    fill(&topic, 0..60).await?;
+    let all = read_all(&topic).await?;
+    for _ in 0..2 {
+        let mut from = Sequence::ROOT;
+        let mut found = Vec::new();
+        loop {
+            let frames = topic.read_frames(from, ReadLimit::particles(7)).await?;
+            if frames.is_empty() {
+                break;
+            }
+            assert_eq!(frames.first(), from);
+            assert_eq!(
+                frames.each().map(|frame| frame.len()).sum::<usize>(),
+                frames.bytes().len()
+            );
+            found.extend(frames.each());
+            from = frames.next();
+        }
+        assert!(found.iter().eq(all.iter().map(Particle::frame)));
+        topic = reopened(fixture, topic).await?;
+    }
+    Ok(())
+}
+
+/// A read of frames begins where it is told, keeps both limits and is empty past the head.
+pub async fn frames_keep_every_limit(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..60).await?;
+    let all = read_all(&topic).await?;
+    for start in (0..all.len() + 2).chain([usize::MAX]) {
+        let expected = all.get(start..).unwrap_or_default();
+        for particles in COUNTS {
+            for bytes in BYTES {
+                let limit = ReadLimit { particles, bytes };
+                let from = Sequence::new(start as u64);
+                let frames = topic.read_frames(from, limit).await?;
+                let count = frames.count();
+                assert_eq!((frames.first(), frames.each().count()), (from, count));
+                let read = expected.get(..count).unwrap_or_default();
+                assert!(is_within(read, expected, limit), "from {start}, {limit:?}");
+                assert!(frames.each().eq(read.iter().map(|one| one.frame().clone())));
             }
         }
     }

@@ -18,6 +18,7 @@ use super::segments::{Segments, Tables};
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expect::Receipt;
+use crate::frames::Frames;
 use crate::limits::PENDING_BYTES_MAX;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::options::{Sync, TopicOptions};
@@ -365,6 +366,11 @@ impl TopicLog for LocalLog {
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
         self.core.segments.read(from, self.head().sequence, limit)
+    }
+
+    async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames> {
+        let head = self.head().sequence;
+        self.core.segments.read_frames(from, head, limit)
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {

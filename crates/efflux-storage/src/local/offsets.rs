@@ -12,6 +12,8 @@
 //! 24 + 8 n    4      CRC-32C of all above
 //! ```
 
+use std::ops::Range;
+
 use efflux_particle::Sequence;
 
 const MAGIC: [u8; 8] = *b"EFXOFFS\x01";
@@ -34,6 +36,18 @@ pub(super) struct Extent {
     pub(super) start: u32,
     pub(super) end: u32,
     pub(super) crc: u32,
+}
+
+impl Extent {
+    /// The place among bytes that begin at byte `start` of the segment.
+    pub(super) const fn within(&self, start: u32) -> Range<usize> {
+        (self.start - start) as usize..(self.end - start) as usize
+    }
+
+    /// Whether the checksum is known and is that of these bytes.
+    pub(super) fn fits(&self, frame: &[u8]) -> bool {
+        self.crc != 0 && crc32c::crc32c(frame) == self.crc
+    }
 }
 
 /// Where the frames of a segment begin, from its first one on, without a gap.

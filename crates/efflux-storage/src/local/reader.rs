@@ -13,6 +13,7 @@ use super::head_record::{HeadRecord, Slots};
 use super::segments::{Segments, Tables};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::frames::Frames;
 use crate::limits::HEAD_POLL;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::verify::{Progress, Verified};
@@ -127,6 +128,10 @@ impl TopicLog for ReaderLog {
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
         self.read_with(|segments, head| segments.read(from, head, limit))
+    }
+
+    async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames> {
+        self.read_with(|segments, head| segments.read_frames(from, head, limit))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {

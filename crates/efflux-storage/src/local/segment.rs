@@ -10,10 +10,12 @@ use bytes::Bytes;
 use efflux_particle::{FrameSize, Particle, Sequence};
 use parking_lot::{Mutex, RwLock};
 
+use super::buffers::Buffers;
 use super::files::{TopicFiles, offsets_name, segment_name};
 use super::offsets::{Extent, Offsets};
-use crate::disk::{DiskFile, read_exact_at, read_file, read_up_to};
+use crate::disk::{DiskFile, read_file, read_up_to};
 use crate::error::{Error, Result};
+use crate::frames::Frames;
 use crate::limits::OFFSETS_FILE_BYTES_MAX;
 use crate::log::ReadLimit;
 
@@ -110,6 +112,7 @@ impl Segment {
 
     /// The table through `last` as its file's bytes; none when nothing is known of this segment.
     pub(super) fn table(&self, last: Sequence) -> Result<Option<Vec<u8>>> {
+        let buffers = Arc::default();
         loop {
             let unknown = match &*self.offsets.read() {
                 None => return Ok(None),
@@ -118,10 +121,10 @@ impl Segment {
                     None => return Ok(Some(offsets.encode())),
                 },
             };
-            let particles = self.read(unknown, last, ReadLimit::default())?;
-            if particles.is_empty() {
+            let read = self.read(&buffers, unknown, last, ReadLimit::default())?;
+            let Some(particles) = read.filter(|particles| !particles.is_empty()) else {
                 return Ok(None);
-            }
+            };
             if let Some(offsets) = &mut *self.offsets.write() {
                 for particle in particles {
                     offsets.set_crc(particle.sequence(), crc32c::crc32c(particle.frame()));
@@ -210,49 +213,86 @@ impl Segment {
         Ok(())
     }
 
-    /// Reads particles from `from` upwards, not past `last`, as many as the limit allows.
+    /// Reads particles from `from` upwards, not past `last`, as many as the limit allows; none when
+    /// nothing is known of where they stand.
     pub(super) fn read(
         &self,
+        buffers: &Arc<Buffers>,
         from: Sequence,
         last: Sequence,
         limit: ReadLimit,
-    ) -> Result<Vec<Particle>> {
-        let (extents, start) = {
-            let offsets = self.offsets.read();
-            let Some(offsets) = &*offsets else {
-                return Ok(Vec::new());
-            };
-            let mut extents = Vec::new();
-            let mut next = from;
-            while next <= last
-                && extents.len() < limit.particles
-                && let Some(extent) = offsets.extent(next)
-            {
-                let start = extents
-                    .first()
-                    .map_or(extent.start, |first: &Extent| first.start);
-                if !extents.is_empty() && (extent.end - start) as usize > limit.bytes {
-                    break;
-                }
-                extents.push(extent);
-                next = next.next();
-            }
-            let start = extents.first().map_or(0, |first| first.start);
-            (extents, start)
+    ) -> Result<Option<Vec<Particle>>> {
+        let Some(extents) = self.extents(from, last, limit) else {
+            return Ok(None);
         };
-        self.read_extents(from, start, &extents)
+        let (start, bytes) = self.load(buffers, from, &extents)?;
+        let mut sequence = from;
+        let mut particles = Vec::with_capacity(extents.len());
+        for extent in &extents {
+            let frame = bytes.slice(extent.within(start));
+            particles.push(self.check(sequence, extent, &frame)?);
+            sequence = sequence.next();
+        }
+        Ok(Some(particles))
     }
 
-    /// Reads particles from `from` downwards, as many as the limit allows.
-    pub(super) fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
+    /// Reads frames as [`Segment::read`] reads particles.
+    pub(super) fn read_frames(
+        &self,
+        buffers: &Arc<Buffers>,
+        from: Sequence,
+        last: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Option<Frames>> {
+        let Some(extents) = self.extents(from, last, limit) else {
+            return Ok(None);
+        };
+        let (start, bytes) = self.load(buffers, from, &extents)?;
+        let mut sequence = from;
+        for extent in &extents {
+            let frame = bytes.get(extent.within(start)).unwrap_or_default();
+            if !extent.fits(frame) {
+                self.check(sequence, extent, &bytes.slice(extent.within(start)))?;
+            }
+            sequence = sequence.next();
+        }
+        Ok(Some(Frames::new(from, extents.len(), bytes)))
+    }
+
+    /// Where the frames from `from` upwards stand, as many as the limit allows.
+    fn extents(&self, from: Sequence, last: Sequence, limit: ReadLimit) -> Option<Vec<Extent>> {
+        let offsets = self.offsets.read();
+        let offsets = offsets.as_ref()?;
+        let start = offsets.extent(from)?.start;
+        let mut extents = Vec::new();
+        let mut next = from;
+        while next <= last
+            && extents.len() < limit.particles
+            && let Some(extent) = offsets.extent(next)
+            && (extents.is_empty() || (extent.end - start) as usize <= limit.bytes)
+        {
+            extents.push(extent);
+            next = next.next();
+        }
+        Some(extents)
+    }
+
+    /// Reads particles from `from` downwards, as many as the limit allows; none when nothing is
+    /// known of where they stand.
+    pub(super) fn read_back(
+        &self,
+        buffers: &Arc<Buffers>,
+        from: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Option<Vec<Particle>>> {
         let mut first = from;
         {
             let offsets = self.offsets.read();
             let Some(offsets) = &*offsets else {
-                return Ok(Vec::new());
+                return Ok(None);
             };
             let Some(newest) = offsets.extent(from) else {
-                return Ok(Vec::new());
+                return Ok(None);
             };
             while from.past(first) + 1 < limit.particles as u64
                 && let Some(before) = first.previous()
@@ -266,23 +306,27 @@ impl Segment {
             particles: limit.particles,
             bytes: usize::MAX,
         };
-        let mut particles = self.read(first, from, whole)?;
-        particles.reverse();
+        let mut particles = self.read(buffers, first, from, whole)?;
+        if let Some(particles) = &mut particles {
+            particles.reverse();
+        }
         Ok(particles)
     }
 
-    fn read_extents(
+    /// The bytes of neighbouring frames in one read, and where they begin.
+    fn load(
         &self,
+        buffers: &Arc<Buffers>,
         from: Sequence,
-        start: u32,
         extents: &[Extent],
-    ) -> Result<Vec<Particle>> {
-        let Some(last) = extents.last() else {
-            return Ok(Vec::new());
+    ) -> Result<(u32, Bytes)> {
+        let (Some(first), Some(last)) = (extents.first(), extents.last()) else {
+            return Ok((0, Bytes::new()));
         };
         let file = self.file()?;
-        let count = (last.end - start) as usize;
-        let bytes = read_exact_at(&*file, u64::from(start), count).map_err(|error| {
+        let (start, count) = (first.start, (last.end - first.start) as usize);
+        let read = buffers.read_exact_at(&*file, u64::from(start), count);
+        let bytes = read.map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 let problem = "the file ends before this particle does".to_owned();
                 let name = segment_name(self.first);
@@ -292,15 +336,7 @@ impl Segment {
                 self.unreadable(error)
             }
         })?;
-        let bytes = Bytes::from(bytes);
-        let mut sequence = from;
-        let mut particles = Vec::with_capacity(extents.len());
-        for extent in extents {
-            let frame = bytes.slice((extent.start - start) as usize..(extent.end - start) as usize);
-            particles.push(self.check(sequence, extent, &frame)?);
-            sequence = sequence.next();
-        }
-        Ok(particles)
+        Ok((start, bytes))
     }
 
     /// Reads one frame, cheaply where its checksum is known, by its hashes otherwise.
@@ -310,8 +346,7 @@ impl Segment {
             self.files
                 .damage(&name, u64::from(extent.start), Some(sequence), problem)
         };
-        let is_checked = extent.crc != 0 && crc32c::crc32c(frame) == extent.crc;
-        let read = if is_checked {
+        let read = if extent.fits(frame) {
             Particle::decode_unchecked(frame)
         } else {
             Particle::decode(frame)

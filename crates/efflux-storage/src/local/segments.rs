@@ -6,9 +6,11 @@ use std::sync::{Arc, Weak};
 use efflux_particle::{Particle, Sequence};
 use parking_lot::{Mutex, RwLock};
 
+use super::buffers::Buffers;
 use super::files::TopicFiles;
 use super::segment::Segment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::frames::Frames;
 use crate::limits::{OFFSETS_BYTES_MAX, OPEN_SEGMENTS_MAX};
 use crate::log::ReadLimit;
 
@@ -20,10 +22,13 @@ pub(super) struct Segments {
     tables: Arc<Tables>,
 }
 
-/// Tables of offsets of sealed segments that are in memory, for all topics of a store together.
-/// The ones that were loaded first are forgotten first.
+/// What the topics of a store share for reading: tables of offsets of sealed segments that are in
+/// memory, of which the ones that were loaded first are forgotten first, and memory to read into.
 #[derive(Debug, Default)]
-pub(super) struct Tables(Mutex<Loaded>);
+pub(super) struct Tables {
+    loaded: Mutex<Loaded>,
+    buffers: Arc<Buffers>,
+}
 
 #[derive(Debug, Default)]
 struct Loaded {
@@ -35,7 +40,7 @@ impl Tables {
     fn add(&self, segment: &Arc<Segment>) {
         segment.list();
         let bytes = segment.table_bytes();
-        let mut loaded = self.0.lock();
+        let mut loaded = self.loaded.lock();
         loaded.segments.push_back((Arc::downgrade(segment), bytes));
         loaded.bytes += bytes;
         while (loaded.bytes > OFFSETS_BYTES_MAX || loaded.segments.len() > OPEN_SEGMENTS_MAX)
@@ -141,9 +146,30 @@ impl Segments {
         {
             return Ok(vec![particle]);
         }
-        self.read_in(from, head, limit, |segment, last| {
-            segment.read(from, last, limit)
+        self.read_in(from, head, |segment, last| {
+            segment.read(self.buffers(), from, last, limit)
         })
+    }
+
+    /// Reads frames upwards from `from`, within one segment.
+    pub(super) fn read_frames(
+        &self,
+        from: Sequence,
+        head: Sequence,
+        limit: ReadLimit,
+    ) -> Result<Frames> {
+        if from > head {
+            return Ok(Frames::none(from));
+        }
+        let limit = limit.bounded();
+        self.read_in(from, head, |segment, last| {
+            segment.read_frames(self.buffers(), from, last, limit)
+        })
+    }
+
+    /// Memory to read into.
+    pub(super) fn buffers(&self) -> &Arc<Buffers> {
+        &self.tables.buffers
     }
 
     /// Reads one particle of a sealed segment whose table is not in memory; none where that is not
@@ -168,20 +194,19 @@ impl Segments {
         limit: ReadLimit,
     ) -> Result<Vec<Particle>> {
         let (from, limit) = (from.min(head), limit.bounded());
-        self.read_in(from, head, limit, |segment, _| {
-            segment.read_back(from, limit)
+        self.read_in(from, head, |segment, _| {
+            segment.read_back(self.buffers(), from, limit)
         })
     }
 
     /// Reads in the segment that holds `from`, its offsets known. What looks damaged is read once
     /// more with its frames counted anew: then it was the table that was wrong.
-    fn read_in(
+    fn read_in<T>(
         &self,
         from: Sequence,
         head: Sequence,
-        limit: ReadLimit,
-        read: impl Fn(&Segment, Sequence) -> Result<Vec<Particle>>,
-    ) -> Result<Vec<Particle>> {
+        read: impl Fn(&Segment, Sequence) -> Result<Option<T>>,
+    ) -> Result<T> {
         let (segment, last, is_sealed) = self.find(from, head)?;
         let mut is_distrusted = false;
         // A table may be forgotten between the two steps; it is then simply learnt again.
@@ -192,8 +217,9 @@ impl Segments {
                     is_distrusted = true;
                     segment.distrust();
                 }
-                Ok(particles) if particles.is_empty() && limit.particles > 0 => {}
-                result => return result,
+                Ok(None) => {}
+                Ok(Some(read)) => return Ok(read),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::frames::Frames;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::sequencer::{Sequenced, Sequencer};
 use crate::verify::{Progress, Verified};
@@ -111,6 +112,12 @@ impl TopicLog for MemoryLog {
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
         let state = self.state.lock();
         Ok(within(state.particles.iter().skip(place(from)), limit))
+    }
+
+    async fn read_frames(&self, from: Sequence, limit: ReadLimit) -> Result<Frames> {
+        let particles = self.read(from, limit).await?;
+        let frames: Vec<&[u8]> = particles.iter().map(|one| &**one.frame()).collect();
+        Ok(Frames::new(from, frames.len(), frames.concat().into()))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::find::FindOptions;
+use crate::frames::Frames;
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::query::Query;
 use crate::verify::{Progress, Verified};
@@ -114,6 +115,10 @@ impl TopicLog for TestLog {
             .take(limit.bounded().particles)
             .cloned()
             .collect())
+    }
+
+    async fn read_frames(&self, _: Sequence, _: ReadLimit) -> Result<Frames> {
+        Err(Error::invalid("not for tests"))
     }
 
     async fn read_back(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {

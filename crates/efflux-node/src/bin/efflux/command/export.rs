@@ -40,13 +40,13 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let mut from = arguments.from;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     while left > 0 {
-        let particles = topic.read(from, batch(left)).await?;
-        let Some(last) = particles.last() else { break };
-        from = last.sequence().next();
-        left = left.saturating_sub(particles.len() as u64);
-        for particle in &particles {
-            printer.bytes(particle.frame())?;
+        let frames = topic.read_frames(from, batch(left)).await?;
+        if frames.is_empty() {
+            break;
         }
+        from = frames.next();
+        left = left.saturating_sub(frames.count() as u64);
+        printer.bytes(frames.bytes())?;
         if context.interrupt.is_asked() {
             printer.flush()?;
             return Ok(Exit::Interrupted);
