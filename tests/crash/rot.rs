@@ -4,7 +4,7 @@ use std::path::Path;
 
 use efflux_node::storage;
 use storage::conformance::Guard;
-use storage::particle::{Message, Particle};
+use storage::particle::{Draft, Head, Id, Message, Particle, Stamp, Timestamp};
 use storage::{Disk, ErrorKind, StoreOptions, Sync, TopicOptions};
 
 use crate::every::block_on;
@@ -235,6 +235,48 @@ fn a_removed_head_is_made_anew_and_a_removed_table_is_not_missed() {
             for options in [StoreOptions::default().read_only(), StoreOptions::default()] {
                 let answer = ask(&copy, options).await;
                 assert!(matches!(answer, Answer::Noticed(_)), "{path} is not missed");
+            }
+        }
+    });
+}
+
+/// A client may put into a payload what continues the chain at the place where its own frame
+/// begins. When that frame is torn, what stands inside it is no particle.
+#[test]
+fn a_frame_within_a_torn_frame_is_never_taken_for_one() {
+    block_on(async {
+        let (mut session, particles) = small_store(None).await.unwrap();
+        session.end(Ending::Kill).await.unwrap();
+        let (path, _) = last_segment(&session);
+        let end = particles_end(&path, &particles);
+        let head = Head::on(particles.last().unwrap());
+        let stamp = Stamp {
+            id: Id::from_uuid([1; 16]),
+            created: Timestamp::from_nanos(0),
+            in_batch: false,
+        };
+        let linked = |payload: &[u8]| {
+            let draft = Draft::encode(&Message::new(payload.to_vec()), &stamp).unwrap();
+            head.link(draft).1
+        };
+        let inner = linked(b"forged").frame().to_vec();
+        let outer = linked(&[&inner[..], &inner, b"end"].concat());
+        let start = outer.frame().len() - outer.payload().len() - 8;
+        for cut in [start + inner.len(), outer.frame().len() - 1] {
+            for is_header_gone in [false, true] {
+                let mut torn = outer.frame()[..cut].to_vec();
+                if is_header_gone {
+                    torn[..start].fill(0);
+                }
+                let mut copy = session.copy();
+                copy.disk = session.disk.fork();
+                let file = copy.disk.create(Path::new(&path)).unwrap();
+                file.set_len(end as u64).unwrap();
+                file.write_at(&torn, end as u64).unwrap();
+                match ask(&copy, StoreOptions::default()).await {
+                    Answer::Particles(found) => assert_eq!(found, particles),
+                    Answer::Noticed(problem) => panic!("a torn tail is cut: {problem}"),
+                }
             }
         }
     });

@@ -5,8 +5,9 @@
 use std::io::BufRead;
 use std::process::{Command, Stdio};
 
-use efflux_node::storage::Store;
-use efflux_node::storage::particle::Message;
+use efflux_node::storage;
+use storage::particle::Message;
+use storage::{Store, TopicOptions};
 
 use crate::kill::{Acknowledged, check, note, random};
 
@@ -87,19 +88,22 @@ async fn rounds(fault: impl Fn(u64) -> (String, String)) {
         let context = format!("EFFLUX_SEED={seed}, round {round}: {call} {fault}");
         let told = produce(&url, seed ^ (round << 32), &call, &fault, &mut acknowledged);
         assert!(!told.contains("panicked"), "{context}: {told}");
-        let store = Store::open(&url).await;
-        let store = store.unwrap_or_else(|error| panic!("{context}: {error}"));
-        let topic = store
-            .topic_or_create(&"t".parse().unwrap(), Default::default())
-            .await;
-        let topic = topic.unwrap_or_else(|error| panic!("{context}: {error}"));
-        let appended = topic.append(Message::new("after the fault")).await;
-        assert!(appended.is_ok(), "{context}: {appended:?}");
-        store.close().await.unwrap();
-        drop((topic, store));
+        let gone_on = go_on(&url).await;
+        assert!(gone_on.is_ok(), "{context}: {gone_on:?}");
         check(&url, &acknowledged, &context).await;
     }
     drop(folder);
+}
+
+/// Opens what a fault has left, and appends to it.
+async fn go_on(url: &str) -> storage::Result<()> {
+    let store = Store::open(url).await?;
+    let name = "t".parse().unwrap();
+    let topic = store
+        .topic_or_create(&name, TopicOptions::default())
+        .await?;
+    topic.append(Message::new("after the fault")).await?;
+    store.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

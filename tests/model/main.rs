@@ -1,6 +1,10 @@
-//! Random actions on a store in files, on one in memory and on a plain list at once: all three must
-//! answer the same. A failure prints its seed; `EFFLUX_MODEL_SEED` runs it again.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+//! Random actions on stores in files and in memory, and on plain lists: all must answer the same. A
+//! failure prints its seed; `EFFLUX_MODEL_SEED` runs it again.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
 mod actions;
 mod consumers;

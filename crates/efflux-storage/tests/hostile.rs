@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     unreachable_pub,
     reason = "a target stops at the first surprise, and is part of a library in its own workspace"
 )]
