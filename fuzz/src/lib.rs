@@ -17,4 +17,4 @@ pub mod journal;
 pub mod offsets;
 pub mod segment;
 
-use efflux_storage::{self as storage, particle};
+pub use efflux_storage::{self as storage, particle};
