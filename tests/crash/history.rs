@@ -259,7 +259,7 @@ fn check_message(message: &Message, particle: &Particle) -> Verdict {
     if same_id
         && message.data_type() == copy.data_type()
         && message.message_group() == copy.message_group()
-        && message.properties() == copy.properties()
+        && message.properties().eq(copy.properties())
     {
         return Ok(());
     }

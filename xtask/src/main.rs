@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod crash;
 mod fuzz;
+mod guard;
 mod layers;
 mod process;
 mod project;
@@ -36,6 +37,7 @@ const COMMANDS: &[Entry] = &[
     entry("fuzz", fuzz::HELP, fuzz::main),
     entry("crash", crash::HELP, crash::main),
     entry("bench", bench::HELP, bench::main),
+    entry("guard", guard::HELP, guard::main),
 ];
 
 const fn entry(

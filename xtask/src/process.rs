@@ -73,6 +73,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs the command out of view and returns what it wrote to standard error.
+pub(crate) fn errors(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| not_started(command, &error))?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(format!("`{}` failed: {}", describe(command), words.trim()));
+    }
+    Ok(words)
+}
+
 /// Runs the command in view and gives `on_line` every line of its standard error.
 pub(crate) fn run_watching(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result {
     println!("$ {}", describe(command));

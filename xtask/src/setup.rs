@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what the checks need beyond a Rust toolchain and a C compiler.
 //!
 //! Programs go into `target/tools`, data into `target/data`; nothing outside the target folder
-//! changes, except that a missing npm is installed with `apt-get` when the user is root.
+//! changes, except that a missing npm or valgrind is installed with `apt-get` when the user is root.
 
 mod data;
 
@@ -68,6 +68,7 @@ pub(crate) fn install(project: &Project) -> Vec<String> {
         compilers(project),
         tool(project, &NEXTEST),
         tool(project, &DENY),
+        valgrind(project),
         data::fetch(project),
     ]
     .into_iter()
@@ -101,6 +102,19 @@ fn compilers(project: &Project) -> Result {
         "c++: there is no C++ compiler, so the fuzz workspace is not checked; install g++"
             .to_owned(),
     )
+}
+
+fn valgrind(project: &Project) -> Result {
+    if process::succeeds(project.command("valgrind").arg("--version")) {
+        println!("valgrind is there");
+        return Ok(());
+    }
+    apt_get(project, "valgrind").map_err(|error| {
+        format!(
+            "valgrind: it is not installed and could not be ({error}); \
+             instructions are not counted, so the step guard checks nothing"
+        )
+    })
 }
 
 fn tool(project: &Project, tool: &Tool) -> Result {

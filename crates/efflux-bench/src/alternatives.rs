@@ -15,13 +15,13 @@ use crate::append::Work;
 use crate::measure::Outcome;
 use crate::workload::Record;
 
-pub(crate) use self::fjall::{Places, open_and_close};
+pub(crate) use self::fjall::Places;
 pub(crate) use self::sqlite::Searchable;
 
 pub(crate) const NAMES: &[&str] = &["fjall", "redb", "sqlite"];
 
 /// A slow store ends its run after this time; its rate is that of the appends it did.
-const RUN_MAX: Duration = Duration::from_millis(800);
+const RUN_MAX: Duration = Duration::from_millis(500);
 
 /// What every alternative does: appends records together, durable or not as it was opened.
 trait Appends: Sync {

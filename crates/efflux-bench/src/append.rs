@@ -1,19 +1,21 @@
 //! The append rows: Efflux, its limit program and the alternatives on the same records.
 
-use std::path::Path;
-use std::time::Instant;
+pub(crate) mod efflux;
 
-use efflux_node::storage::{Store, Sync, Topic, TopicOptions};
+use std::path::Path;
+
 use tokio::runtime::Runtime;
 
-use crate::measure::{Lane, Outcome, Row};
+use crate::measure::{Figure, Lane, Measured, Outcome, Row, measure};
 use crate::workload::{Record, Workload};
 use crate::{Result, alternatives, limit};
 
 /// Bytes of payloads in one batch: large payloads stand in batches of fewer.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that one run may append.
-const RUN_BYTES_MAX: usize = 512 * 1024 * 1024;
+const RUN_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// How much longer than a write and sync of such a group one append in a hundred may take.
+const P99_MOST: f64 = 4.0;
 
 /// What is appended in one run.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ pub(crate) struct Shape {
 
 const BARE: (&str, Limit) = ("bare loop", limit::one_by_one);
 const OVERLAPPED: (&str, Limit) = ("overlapped loop", limit::overlapped);
+/// One record of each caller, written and synced together.
+const GROUP: &str = "write+sync of a group";
+const EFFLUX: &str = "efflux";
 
 const fn shape(
     name: &'static str,
@@ -105,96 +110,66 @@ impl Shape {
         }
     }
 
-    /// The row: its limit program, Efflux, then the alternatives.
-    pub(crate) fn row<'a>(
-        &'a self,
+    /// Measures the row: its limit program, Efflux, then the alternatives.
+    pub(crate) fn measure(
+        &self,
+        work: &Work,
         payload_bytes: usize,
-        work: &'a Work,
-        folder: &'a Path,
-        runtime: &'a Runtime,
-    ) -> Row<'a> {
-        let (name, limit) = self.limit;
-        let mut lanes = vec![
-            Lane::new(name, move || in_new_folder(folder, |own| limit(own, work))),
-            Lane::new("efflux", move || {
-                in_new_folder(folder, |own| efflux(own, work, runtime))
-            }),
-        ];
-        lanes.extend(alternatives::NAMES.iter().map(|&name| {
-            Lane::new(name, move || {
-                in_new_folder(folder, |own| alternatives::append(name, own, work))
-            })
-        }));
-        Row {
+        rounds: usize,
+        (folder, runtime): (&Path, &Runtime),
+    ) -> Result<Measured> {
+        let row = Row {
             name: format!("append {} {}", self.name, size(payload_bytes)),
             goal: Some(self.goal),
-            lanes,
+            held: EFFLUX,
+            lanes: self.lanes(work, folder, runtime),
+        };
+        let mut measured = measure(row, rounds)?;
+        let waited = measured.lane(EFFLUX).and_then(|lane| lane.p99);
+        let group = measured.lane(GROUP).and_then(|lane| lane.p50);
+        if let Some((waited, group)) = waited.zip(group) {
+            let times = waited.as_secs_f64() / group.as_secs_f64().max(1e-9);
+            let figure = Figure::new("p99 / write+sync of a group, p50", times, "times");
+            measured.figures.push(figure.at_most(P99_MOST));
         }
+        Ok(measured)
+    }
+
+    fn lanes<'a>(&self, work: &'a Work, folder: &'a Path, runtime: &'a Runtime) -> Vec<Lane<'a>> {
+        let (name, limit) = self.limit;
+        let mut lanes = vec![
+            lane(name, folder, move |own| limit(own, work)),
+            lane(EFFLUX, folder, |own| efflux::append(own, work, runtime)),
+        ];
+        if (self.callers, self.batch) == (64, 1) {
+            let groups = |own: &Path| limit::group_by_group(own, work);
+            lanes.push(lane(GROUP, folder, groups));
+        }
+        lanes.extend(alternatives::NAMES.iter().map(|&name| {
+            lane(name, folder, move |own| {
+                alternatives::append(name, own, work)
+            })
+        }));
+        lanes
     }
 }
 
+/// A program that gets an empty folder for each run and leaves nothing behind.
+pub(crate) fn lane<'a>(
+    name: &'static str,
+    folder: &'a Path,
+    run: impl Fn(&Path) -> Result<Outcome> + 'a,
+) -> Lane<'a> {
+    Lane::new(name, move || {
+        let own = tempfile::tempdir_in(folder)?;
+        run(own.path())
+    })
+}
+
 /// Bytes as they are told in the name of a row.
-fn size(bytes: usize) -> String {
+pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         _ => format!("{} KiB", bytes / 1024),
     }
-}
-
-/// Every run starts with an empty folder and leaves nothing behind.
-fn in_new_folder(folder: &Path, run: impl FnOnce(&Path) -> Result<Outcome>) -> Result<Outcome> {
-    let own = tempfile::tempdir_in(folder)?;
-    run(own.path())
-}
-
-/// Appends with Efflux, in a store of its own with the index as it comes. What the index has not
-/// seen when the last append returned, it reads after the clock was stopped.
-fn efflux(folder: &Path, work: &Work, runtime: &Runtime) -> Result<Outcome> {
-    let messages = |batch: &Vec<Record>| {
-        let messages = batch.iter().map(|record| record.message(work.has_own_ids));
-        messages.collect::<Vec<_>>()
-    };
-    let callers: Vec<Vec<_>> = work
-        .callers
-        .iter()
-        .map(|batches| batches.iter().map(messages).collect())
-        .collect();
-    runtime.block_on(async {
-        let store = Store::open(&format!("file:{}", folder.join("store").display())).await?;
-        let sync = if work.is_durable {
-            Sync::Always
-        } else {
-            Sync::Os
-        };
-        let options = TopicOptions::default().with_sync(sync);
-        let topic = store.create_topic(&"orders".parse()?, options).await?;
-        let start = Instant::now();
-        let callers: Vec<_> = callers
-            .into_iter()
-            .map(|batches| tokio::spawn(append_all(topic.clone(), batches)))
-            .collect();
-        let mut outcome = Outcome::default();
-        for caller in callers {
-            let (count, waits) = caller.await??;
-            outcome.count += count;
-            outcome.waits.extend(waits);
-        }
-        outcome.took = start.elapsed();
-        store.close().await?;
-        Ok(outcome)
-    })
-}
-
-async fn append_all(
-    topic: Topic,
-    batches: Vec<Vec<efflux_node::particle::Message>>,
-) -> Result<(u64, Vec<std::time::Duration>)> {
-    let mut count = 0;
-    let mut waits = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let start = Instant::now();
-        count += topic.append_batch(batch).await?.len() as u64;
-        waits.push(start.elapsed());
-    }
-    Ok((count, waits))
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::append::Work;
@@ -36,6 +37,32 @@ pub(crate) fn one_by_one(folder: &Path, work: &Work) -> Result<Outcome> {
             }
         }
         Ok(encoder.sequence)
+    })
+}
+
+/// Writes and syncs together what all callers have at a time, and tells how long each group took.
+pub(crate) fn group_by_group(folder: &Path, work: &Work) -> Result<Outcome> {
+    let file = file(folder, work)?;
+    let rounds = work.callers.iter().map(Vec::len).max().unwrap_or(0);
+    let (mut encoder, mut at) = (Encoder::default(), 0);
+    let (mut waits, mut took) = (Vec::with_capacity(rounds), Duration::ZERO);
+    for round in 0..rounds {
+        for caller in &work.callers {
+            add(&mut encoder, caller.get(round).map_or(&[], Vec::as_slice));
+        }
+        let start = Instant::now();
+        file.write_all_at(&encoder.buffer, at)?;
+        file.sync_data()?;
+        waits.push(start.elapsed());
+        took += start.elapsed();
+        at += encoder.buffer.len() as u64;
+        encoder.buffer.clear();
+    }
+    Ok(Outcome {
+        count: encoder.sequence,
+        took,
+        waits,
+        after: None,
     })
 }
 

@@ -11,124 +11,135 @@ mod alternatives;
 #[path = "alternatives/absent.rs"]
 mod alternatives;
 mod append;
+mod child;
 mod dataset;
+mod following;
 mod frame;
+mod growth;
+mod guard;
+mod lag;
+mod large;
 mod limit;
+mod machine;
 mod measure;
+mod options;
+mod plain_file;
 mod reads;
 mod report;
+mod topics;
 mod workload;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
 
 use append::SHAPES;
+use machine::Machine;
+use measure::Measured;
+use options::Options;
 use workload::Workload;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const PAYLOADS: &[usize] = &[100, 1024, 64 * 1024];
-const PAYLOADS_QUICK: &[usize] = &[1024];
-const ROUNDS: usize = 5;
-const ROUNDS_QUICK: usize = 3;
-/// Records that the rows that read find there.
-const PARTICLES: u64 = 300_000;
-const PARTICLES_QUICK: u64 = 50_000;
-
-/// What to measure.
-#[derive(Debug, Default, PartialEq)]
-struct Options {
-    is_quick: bool,
-    particles: Option<u64>,
-    /// Only rows whose name begins with one of these; all when there are none.
-    rows: Vec<String>,
+/// How much is measured.
+struct Size {
+    payloads: &'static [usize],
+    rounds: usize,
+    /// Records that the rows that read find there.
+    records: u64,
+    /// Records of the large topic.
+    particles: u64,
+    /// Records and their bytes, each time the index follows.
+    followed: &'static [(u64, usize)],
+    /// Topics, and records appended to them in a run.
+    topics: (usize, usize),
+    /// Topics that are open together.
+    topics_open: usize,
 }
 
-impl Options {
-    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mut options = Self::default();
-        let mut arguments = arguments;
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--quick" => options.is_quick = true,
-                "--particles" => {
-                    let number = arguments.next().and_then(|number| number.parse().ok());
-                    let number = number.filter(|number| *number > 0);
-                    options.particles = Some(number.ok_or("--particles takes a whole number")?);
-                }
-                name if is_row(name) => options.rows.push(argument),
-                name => return Err(format!("no row begins with {name:?}: {}", row_names()).into()),
-            }
-        }
-        Ok(options)
-    }
+const FULL: Size = Size {
+    payloads: &[100, 1024, 64 * 1024],
+    rounds: 5,
+    records: 300_000,
+    particles: 10_000_000,
+    followed: &[(2_000_000, 100), (500_000, 1024)],
+    topics: (1000, 30_000),
+    topics_open: 10_000,
+};
 
-    fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|wanted| row.starts_with(wanted))
-    }
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let appends = SHAPES.iter().map(|shape| shape.name);
-    appends.chain(reads::NAMES.iter().copied())
-}
-
-fn is_row(wanted: &str) -> bool {
-    names().any(|name| name.starts_with(wanted))
-}
-
-fn row_names() -> String {
-    names().collect::<Vec<_>>().join(" ")
-}
+const QUICK: Size = Size {
+    payloads: &[1024],
+    rounds: 3,
+    records: 50_000,
+    particles: 100_000,
+    followed: &[(200_000, 100)],
+    topics: (200, 5000),
+    topics_open: 200,
+};
 
 fn main() -> Result {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, rest)) if first == "child" => child::main(rest, &runtime()?),
+        Some((first, rest)) if first == "guard" => guard::main(rest),
+        _ => bench(&Options::parse(arguments.into_iter())?, &runtime()?),
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+fn bench(options: &Options, runtime: &Runtime) -> Result {
     let folder = folder()?;
     std::fs::create_dir_all(&folder)?;
     // On the disk where the workspace is built; gone at the end, also after an error.
     let scratch = tempfile::tempdir_in(&folder)?;
+    let machine = Machine::look();
+    println!("{}\n\n{}", machine.line(), report::heading());
     let mut rows = Vec::new();
-    println!("{}", report::heading());
-    let measured = measure_all(&options, scratch.path(), &mut |row| {
+    let place = (scratch.path(), runtime);
+    let measured = measure_all(options, place, machine.cores, &mut |row| {
         print!("{}", report::lines(&row));
         rows.push(row);
     });
     let results = folder.join("results.json");
-    std::fs::write(&results, format!("{:#}\n", report::json(&rows)))?;
-    println!("\n{}", results.display());
+    std::fs::write(&results, format!("{:#}\n", report::json(&machine, &rows)))?;
+    println!("\n{}\n{}", report::goals(&rows), results.display());
     measured
 }
 
 fn measure_all(
     options: &Options,
-    scratch: &Path,
-    show: &mut dyn FnMut(measure::Measured),
+    place: (&Path, &Runtime),
+    cores: usize,
+    show: &mut dyn FnMut(Measured),
 ) -> Result {
-    let quick = |quick, full| if options.is_quick { quick } else { full };
-    let rounds = if options.is_quick {
-        ROUNDS_QUICK
-    } else {
-        ROUNDS
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let payloads = if options.is_quick {
-        PAYLOADS_QUICK
-    } else {
-        PAYLOADS
-    };
-    for &payload_bytes in payloads {
+    let size = if options.is_quick { &QUICK } else { &FULL };
+    let wants = |name: &str| options.wants(name);
+    for &payload_bytes in size.payloads {
         let workload = Workload::new(payload_bytes);
-        for shape in SHAPES.iter().filter(|shape| options.wants(shape.name)) {
+        for shape in SHAPES.iter().filter(|shape| wants(shape.name)) {
             let work = shape.work(&workload, options.is_quick);
-            let row = shape.row(payload_bytes, &work, scratch, &runtime);
-            show(measure::measure(row, rounds)?);
+            show(shape.measure(&work, payload_bytes, size.rounds, place)?);
         }
     }
-    let particles = quick(PARTICLES_QUICK, PARTICLES);
-    let size = (options.particles.unwrap_or(particles), rounds);
-    reads::measure_all(scratch, &runtime, size, &|name| options.wants(name), show)
+    for &followed in size.followed.iter().filter(|_| wants(following::NAME)) {
+        show(following::row(place, followed, size.rounds.min(3))?);
+    }
+    if options.wants(topics::NAME) {
+        show(topics::row(place, size.topics, size.rounds)?);
+    }
+    if options.wants(topics::OPEN_NAME) {
+        show(topics::open_row(place.0, size.topics_open)?);
+    }
+    let read = (size.records, size.rounds, cores);
+    reads::measure_all(place, read, &wants, show)?;
+    let particles = options.particles.unwrap_or(size.particles);
+    large::measure_all(place, (particles, size.rounds), &wants, show)
 }
 
 /// `bench` in the target folder, which xtask names; without it, the workspace's.
@@ -140,25 +151,6 @@ fn folder() -> Result<PathBuf> {
     Ok(std::path::absolute(target)?.join("bench"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(arguments: &[&str]) -> Result<Options> {
-        Options::parse(arguments.iter().map(|&text| text.to_owned()))
-    }
-
-    #[test]
-    fn arguments_are_read() {
-        let options = parse(&["--quick", "--particles", "7", "always"]).unwrap();
-        assert!(options.is_quick && options.particles == Some(7));
-        assert!(options.wants("always-1x1") && !options.wants("os-1x1000"));
-        assert!(parse(&[]).unwrap().wants("scan"));
-    }
-
-    #[test]
-    fn arguments_that_make_no_sense_are_refused() {
-        assert!(parse(&["--particles", "0"]).is_err());
-        assert!(parse(&["nothing"]).is_err());
-    }
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
 }

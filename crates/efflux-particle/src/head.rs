@@ -5,8 +5,11 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::draft::{Draft, NotInBatch, Stamp};
+use crate::draft::Draft;
+use crate::drafts::Drafts;
 use crate::hash::Fingerprint;
+use crate::layout::{NotInBatch, Stamp};
+use crate::linked::Linked;
 use crate::message::{Message, MessageError};
 use crate::name::TopicName;
 use crate::particle::{DecodeError, Particle};
@@ -135,6 +138,21 @@ impl Head {
         Self::place(draft, sequence, Some(self.fingerprint), batch_remaining)
     }
 
+    /// Gives drafts the next places, as one batch: their frames, and the head that stands on them.
+    ///
+    /// # Errors
+    /// [`NotInBatch`] when there are several and one was made for a single message, or when there
+    /// are more than [`BATCH_PARTICLES_MAX`](crate::limits::BATCH_PARTICLES_MAX).
+    pub fn link_all(self, drafts: Drafts) -> Result<(Self, Linked), NotInBatch> {
+        let (linked, sequence, fingerprint) =
+            Linked::place(drafts.into_parts(), self.sequence, self.fingerprint)?;
+        let head = Self {
+            sequence,
+            fingerprint,
+        };
+        Ok((head, linked))
+    }
+
     fn place(
         draft: Draft,
         sequence: Sequence,
@@ -143,7 +161,7 @@ impl Head {
     ) -> Result<(Self, Particle), NotInBatch> {
         let metadata_bytes = draft.metadata_bytes();
         let (frame, fields, fingerprint) = draft.seal(sequence, linked, batch_remaining)?;
-        let particle = Particle::sealed(frame, metadata_bytes, fields, fingerprint);
+        let particle = Particle::sealed(frame.into(), metadata_bytes, fields, fingerprint);
         Ok((
             Self {
                 sequence,

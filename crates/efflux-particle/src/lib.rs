@@ -51,9 +51,15 @@ mod metadata;
 
 mod frame;
 
+mod layout;
+
 mod draft;
 
+mod drafts;
+
 mod particle;
+
+mod linked;
 
 mod head;
 
@@ -61,11 +67,14 @@ mod chain;
 
 pub use chain::Chain;
 pub use content::{ContentEncoding, ContentError};
-pub use draft::{Draft, NotInBatch, Stamp};
+pub use draft::Draft;
+pub use drafts::{DraftRef, Drafts};
 pub use frame::{FOOTER_ID, FrameError, FrameSize, HEADER_ID, frame_bytes_backwards};
 pub use hash::{Fingerprint, HASH_BYTES, HashError, PayloadHash};
 pub use head::{Broken, Head, HeadError, ROOT_DATA_TYPE, ROOT_TOPIC_PROPERTY};
 pub use id::{Id, IdError};
+pub use layout::{NotInBatch, Stamp};
+pub use linked::{Linked, LinkedMetadata, LinkedRef};
 pub use message::{Message, MessageError};
 pub use metadata::{FORMAT_VERSION, Metadata, MetadataError};
 pub use name::{ConsumerName, NameError, TopicName};

@@ -1,6 +1,6 @@
 //! What a producer hands in.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -28,17 +28,27 @@ use crate::timestamp::Timestamp;
 ///     .with_property("region", "eu");
 /// assert!(message.check().is_ok());
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Message {
     pub(crate) id: Option<Id>,
     pub(crate) timestamp: Option<Timestamp>,
-    pub(crate) data_type: Option<String>,
-    pub(crate) content_type: Option<String>,
+    data_type: Option<Text>,
+    content_type: Option<Text>,
     pub(crate) content_encoding: Option<ContentEncoding>,
-    pub(crate) message_group: Option<String>,
-    pub(crate) properties: BTreeMap<String, String>,
+    message_group: Option<Text>,
+    /// Names and values, ascending by name.
+    properties: Vec<(Text, Text)>,
+    /// All texts, so that a message costs few allocations.
+    texts: String,
     pub(crate) unknown: Unknown,
     pub(crate) payload: Bytes,
+}
+
+/// Where a text stands among the texts of its message.
+#[derive(Clone, Copy)]
+struct Text {
+    start: usize,
+    end: usize,
 }
 
 /// Metadata entries whose keys this version does not know, kept as they were read.
@@ -115,30 +125,60 @@ impl Message {
 
     /// Sets what kind of thing the payload tells, as in `order.placed`.
     #[must_use]
-    pub fn with_data_type(mut self, data_type: impl Into<String>) -> Self {
-        self.data_type = Some(data_type.into());
+    pub fn with_data_type(mut self, data_type: impl AsRef<str>) -> Self {
+        self.data_type = Some(self.keep(data_type.as_ref()));
         self
     }
 
     /// Sets the payload's media type, as in `application/json`.
     #[must_use]
-    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
+    pub fn with_content_type(mut self, content_type: impl AsRef<str>) -> Self {
+        self.content_type = Some(self.keep(content_type.as_ref()));
         self
     }
 
     /// Sets the message group: particles of one group are consumed strictly one after the other.
     #[must_use]
-    pub fn with_message_group(mut self, message_group: impl Into<String>) -> Self {
-        self.message_group = Some(message_group.into());
+    pub fn with_message_group(mut self, message_group: impl AsRef<str>) -> Self {
+        self.message_group = Some(self.keep(message_group.as_ref()));
         self
     }
 
     /// Sets a property; a second value for the same name replaces the first.
     #[must_use]
-    pub fn with_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.insert(name.into(), value.into());
+    pub fn with_property(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        let found = self
+            .properties
+            .binary_search_by(|(found, _)| self.text(*found).cmp(name.as_ref()));
+        let value = self.keep(value.as_ref());
+        match found {
+            // Too many already: such a message is refused, whatever their order.
+            _ if self.properties.len() > PROPERTIES_MAX => {
+                let name = self.keep(name.as_ref());
+                self.properties.push((name, value));
+            }
+            Ok(at) => {
+                if let Some((_, before)) = self.properties.get_mut(at) {
+                    *before = value;
+                }
+            }
+            Err(at) => {
+                let name = self.keep(name.as_ref());
+                self.properties.insert(at, (name, value));
+            }
+        }
         self
+    }
+
+    fn keep(&mut self, text: &str) -> Text {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        let end = self.texts.len();
+        Text { start, end }
+    }
+
+    fn text(&self, text: Text) -> &str {
+        self.texts.get(text.start..text.end).unwrap_or_default()
     }
 
     /// Says that the payload is already compressed this way.
@@ -173,13 +213,13 @@ impl Message {
     /// The data type, if one was set.
     #[must_use]
     pub fn data_type(&self) -> Option<&str> {
-        self.data_type.as_deref()
+        self.data_type.map(|text| self.text(text))
     }
 
     /// The payload's media type, if one was set.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        self.content_type.as_deref()
+        self.content_type.map(|text| self.text(text))
     }
 
     /// How the payload is compressed, if it is.
@@ -191,13 +231,21 @@ impl Message {
     /// The message group, if one was set.
     #[must_use]
     pub fn message_group(&self) -> Option<&str> {
-        self.message_group.as_deref()
+        self.message_group.map(|text| self.text(text))
     }
 
-    /// The properties by name.
+    /// The properties in ascending order of their names.
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        let properties = self.properties.iter();
+        properties.map(|(name, value)| (self.text(*name), self.text(*value)))
+    }
+
+    /// The value of the property with this name.
     #[must_use]
-    pub const fn properties(&self) -> &BTreeMap<String, String> {
-        &self.properties
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties()
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value)
     }
 
     /// The payload as it will be stored.
@@ -217,9 +265,9 @@ impl Message {
             });
         }
         for (field, text) in [
-            ("data_type", &self.data_type),
-            ("content_type", &self.content_type),
-            ("message_group", &self.message_group),
+            ("data_type", self.data_type()),
+            ("content_type", self.content_type()),
+            ("message_group", self.message_group()),
         ] {
             if let Some(text) = text {
                 check_term(|| field.to_owned(), text, TERM_BYTES_MAX)?;
@@ -230,7 +278,7 @@ impl Message {
                 count: self.properties.len(),
             });
         }
-        for (name, value) in &self.properties {
+        for (name, value) in self.properties() {
             check_term(
                 || format!("property name {name:?}"),
                 name,
@@ -271,24 +319,58 @@ fn check_term(
     }
 }
 
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.timestamp == other.timestamp
+            && self.data_type() == other.data_type()
+            && self.content_type() == other.content_type()
+            && self.content_encoding == other.content_encoding
+            && self.message_group() == other.message_group()
+            && self.properties().eq(other.properties())
+            && self.unknown == other.unknown
+            && self.payload == other.payload
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties: Vec<_> = self.properties().collect();
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("timestamp", &self.timestamp)
+            .field("data_type", &self.data_type())
+            .field("content_type", &self.content_type())
+            .field("content_encoding", &self.content_encoding)
+            .field("message_group", &self.message_group())
+            .field("properties", &properties)
+            .field("unknown", &self.unknown)
+            .field("payload", &self.payload)
+            .finish()
+    }
+}
+
 /// A copy of a particle, ready to be appended elsewhere: same id, same data, same time of the data,
 /// unknown metadata included.
 impl From<&Particle> for Message {
     fn from(particle: &Particle) -> Self {
         let metadata = particle.metadata();
-        Self {
+        let mut message = Self {
             id: Some(metadata.id()),
             timestamp: Some(metadata.timestamp()),
-            data_type: metadata.data_type().map(str::to_owned),
-            content_type: metadata.content_type().map(str::to_owned),
             content_encoding: metadata.content_encoding(),
-            message_group: metadata.message_group().map(str::to_owned),
-            properties: metadata
-                .properties()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
             unknown: metadata.unknown(),
             payload: particle.payload(),
-        }
+            ..Self::default()
+        };
+        message.data_type = metadata.data_type().map(|text| message.keep(text));
+        message.content_type = metadata.content_type().map(|text| message.keep(text));
+        message.message_group = metadata.message_group().map(|text| message.keep(text));
+        let properties = metadata.properties();
+        properties.fold(message, |message, (name, value)| {
+            message.with_property(name, value)
+        })
     }
 }

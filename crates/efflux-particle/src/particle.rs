@@ -99,12 +99,11 @@ impl Particle {
     }
 
     pub(crate) fn sealed(
-        frame: Vec<u8>,
+        frame: Bytes,
         metadata_bytes: usize,
         fields: Fields,
         fingerprint: Fingerprint,
     ) -> Self {
-        let frame = Bytes::from(frame);
         let metadata = frame.slice(METADATA_AT..METADATA_AT + metadata_bytes);
         Self {
             metadata: Metadata::with_fields(metadata, fields),

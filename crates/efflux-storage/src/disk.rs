@@ -77,6 +77,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Those of the file system.
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Box<dyn LockGuard>>>;
 
+    /// Bytes that may still be written in this folder, as far as that is known.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn room(&self, folder: &Path) -> io::Result<u64>;
+
     /// What is the same for as long as the machine runs, and another after it starts anew; none
     /// when that is not known.
     fn boot(&self) -> Option<[u8; 16]>;

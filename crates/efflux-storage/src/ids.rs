@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use efflux_particle::{Id, Stamp};
+use efflux_particle::{Id, Stamp, Timestamp};
 use uuid::{Builder, Uuid};
 
 use crate::clock::Clock;
@@ -36,24 +36,44 @@ impl IdSource {
 
     /// What the sealing side adds to a message that enters now.
     pub(crate) fn stamp(&self, in_batch: bool) -> Stamp {
+        self.stamps(in_batch).make()
+    }
+
+    /// Stamps for messages that enter now, together.
+    pub(crate) fn stamps(&self, in_batch: bool) -> Stamps<'_> {
         let created = self.clock.now();
-        let millis = u64::try_from(created.nanos() / 1_000_000).unwrap_or(0);
-        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        Stamps {
+            source: self,
+            created,
+            millis: u64::try_from(created.nanos() / 1_000_000).unwrap_or(0),
+            in_batch,
+        }
+    }
+}
+
+/// Makes the stamps of messages that enter together: at one time, each with an id of its own.
+#[derive(Debug)]
+pub(crate) struct Stamps<'a> {
+    source: &'a IdSource,
+    created: Timestamp,
+    millis: u64,
+    in_batch: bool,
+}
+
+impl Stamps<'_> {
+    pub(crate) fn make(&self) -> Stamp {
+        let count = self.source.counter.fetch_add(1, Ordering::Relaxed);
         let mut random = [0; 10];
-        let bytes = self
-            .salt
-            .to_le_bytes()
-            .into_iter()
-            .chain(count.to_le_bytes().into_iter().rev());
+        let salt = self.source.salt.to_le_bytes().into_iter();
         random
             .iter_mut()
-            .zip(bytes)
+            .zip(salt.chain(count.to_le_bytes().into_iter().rev()))
             .for_each(|(place, byte)| *place = byte);
-        let uuid = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let uuid = Builder::from_unix_timestamp_millis(self.millis, &random).into_uuid();
         Stamp {
             id: Id::from_uuid(uuid.into_bytes()),
-            created,
-            in_batch,
+            created: self.created,
+            in_batch: self.in_batch,
         }
     }
 }

@@ -60,6 +60,10 @@ pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// descriptors that a process usually may have.
 pub const OPEN_SEGMENTS_MAX: usize = 256;
 
+/// Most bytes of zeros that a store holds ready for what is to be appended: 256 MiB, the segment
+/// that is written to and the next one of two busy topics with segments of the default size.
+pub const SPARE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Threads that write and sync, shared by all topics of a store. Syncs of different topics overlap.
 pub const WORKER_THREADS: usize = 4;
 

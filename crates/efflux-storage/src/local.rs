@@ -8,6 +8,7 @@
 //! topics/NAME/HEAD                      where the chain stands: two slots, each with a checksum
 //! topics/NAME/00000000000000000000.seg  frames, from the sequence in its name on
 //! topics/NAME/00000000000000000000.off  derived: offsets and checksums of that segment
+//! topics/NAME/spare-N.new               zeros for a segment to come, while the topic is open
 //! topics/NAME/consumers/NAME.journal    positions and commits of a consumer
 //! ```
 
@@ -19,7 +20,12 @@ mod offsets;
 mod segment;
 mod segments;
 
+mod spare_bytes;
+
+mod shared;
+
 mod recovery;
+mod spare;
 mod tail;
 mod writer;
 

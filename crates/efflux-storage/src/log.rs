@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use efflux_particle::{ConsumerName, Draft, Head, Particle, Sequence, TopicName};
+use efflux_particle::{ConsumerName, Drafts, Head, Particle, Sequence, TopicName};
 
 use crate::error::Result;
 use crate::expect::{Expect, Receipt};
@@ -66,11 +66,13 @@ impl ReadLimit {
 #[derive(Debug)]
 pub struct Batch {
     /// The messages, encoded. Never empty.
-    pub drafts: Vec<Draft>,
+    pub drafts: Drafts,
     /// What must hold.
     pub expect: Expect,
     /// Whether every id was made for this very append, so that none can be there already.
     pub ids_are_new: bool,
+    /// Whether the thread that asks may itself write and sync: it blocks anyway until that is done.
+    pub may_block: bool,
     /// What a look at the log and its index found.
     pub looked_up: LookedUp,
 }
@@ -99,7 +101,7 @@ pub enum Appended {
     /// these sequences at least.
     LookUpAgain {
         /// The batch, as it was.
-        batch: Batch,
+        batch: Box<Batch>,
         /// For ids and groups.
         through: Sequence,
         /// For the query.

@@ -7,10 +7,8 @@
 mod recent;
 mod window;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use efflux_particle::{Draft, Head, Id, Metadata, Particle, Sequence};
+use efflux_particle::{Drafts, Head, Id, Linked, LinkedRef, PayloadHash, Sequence};
+use hashbrown::hash_map::{Entry, HashMap};
 
 use self::recent::Recent;
 use self::window::{Seen, Window};
@@ -34,9 +32,9 @@ pub(crate) struct Sequencer {
 /// What the sequencer did with a batch.
 #[derive(Debug)]
 pub(crate) enum Sequenced {
-    /// New particles, in order, and where every message of the batch came to stand.
+    /// The new particles, and where every message of the batch came to stand.
     Linked {
-        particles: Vec<Particle>,
+        linked: Linked,
         receipts: Vec<Receipt>,
     },
     /// Nothing: look-ups are needed through these sequences.
@@ -49,7 +47,7 @@ pub(crate) enum Sequenced {
 
 /// What is to become of one message of a batch.
 enum Fate {
-    New(Draft),
+    New,
     /// It stands there already.
     There(Receipt),
     /// It is the same message as a new one before it in this batch: the how manieth new one.
@@ -85,24 +83,23 @@ impl Sequencer {
             });
         }
         let Batch {
-            drafts,
+            mut drafts,
             expect,
-            ids_are_new,
             looked_up,
+            ..
         } = batch;
-        let fates = if ids_are_new {
-            drafts.into_iter().map(Fate::New).collect()
+        let fates = if batch.ids_are_new {
+            None
         } else {
-            self.recognise(drafts, &looked_up)?
+            let fates = self.recognise(&drafts, &looked_up)?;
+            let mut each = fates.iter();
+            drafts.retain(|| matches!(each.next(), Some(Fate::New)));
+            Some(fates)
         };
-        let new = fates
-            .iter()
-            .filter(|fate| matches!(fate, Fate::New(_)))
-            .count();
-        if new > 0 {
+        if !drafts.is_empty() {
             self.judge(&expect, &looked_up)?;
         }
-        self.link(fates, new)
+        self.link(drafts, fates)
     }
 
     fn missing_look_ups(&self, batch: &Batch) -> Option<(Sequence, Sequence)> {
@@ -136,26 +133,26 @@ impl Sequencer {
     }
 
     /// Finds out which messages are there already.
-    fn recognise(&self, drafts: Vec<Draft>, looked_up: &LookedUp) -> Result<Vec<Fate>> {
+    fn recognise(&mut self, drafts: &Drafts, looked_up: &LookedUp) -> Result<Vec<Fate>> {
         let mut fates = Vec::with_capacity(drafts.len());
-        let mut in_batch = HashMap::new();
-        for (at, draft) in drafts.into_iter().enumerate() {
-            let id = draft.id();
-            let found = looked_up
-                .same_id
-                .get(at)
-                .and_then(Option::as_ref)
-                .map(Seen::of);
+        let mut in_batch = HashMap::with_capacity(drafts.len());
+        for (at, draft) in drafts.iter().enumerate() {
+            let (id, hash) = (draft.id(), draft.payload_hash());
+            let found = looked_up.same_id.get(at).and_then(Option::as_ref);
+            let found = found.map(|particle| Seen {
+                sequence: particle.sequence(),
+                fingerprint: particle.fingerprint(),
+                payload_hash: particle.payload_hash(),
+            });
             if let Some(seen) = found.or_else(|| self.window.id(&id)) {
-                fates.push(Fate::There(same_message(&id, &draft, &seen)?));
+                fates.push(Fate::There(same_message(&id, hash, &seen)?));
                 continue;
             }
-            let hash = draft.payload_hash();
             let new = in_batch.len();
             match in_batch.entry(id) {
                 Entry::Vacant(vacant) => {
                     vacant.insert((new, hash));
-                    fates.push(Fate::New(draft));
+                    fates.push(Fate::New);
                 }
                 Entry::Occupied(first) if first.get().1 == hash => {
                     fates.push(Fate::Repeats(first.get().0));
@@ -172,7 +169,7 @@ impl Sequencer {
         Ok(fates)
     }
 
-    fn judge(&self, expect: &Expect, looked_up: &LookedUp) -> Result<()> {
+    fn judge(&mut self, expect: &Expect, looked_up: &LookedUp) -> Result<()> {
         match expect {
             Expect::Any => Ok(()),
             Expect::Empty if self.head.sequence == Sequence::ROOT => Ok(()),
@@ -216,50 +213,49 @@ impl Sequencer {
         }
     }
 
-    fn link(&mut self, fates: Vec<Fate>, new: usize) -> Result<Sequenced> {
-        let mut remaining = u32::try_from(new)
-            .map_err(|_| Error::invalid(format!("a batch of {new} messages is too large")))?;
-        let mut particles = Vec::with_capacity(new);
-        let mut receipts = Vec::with_capacity(fates.len());
-        let mut head = self.head;
-        for fate in fates {
-            receipts.push(match fate {
-                Fate::There(receipt) => receipt,
-                Fate::Repeats(new) => {
-                    let first = particles.get(new).map(Seen::of);
-                    first
-                        .ok_or_else(|| Error::invalid("a message repeats nothing"))?
-                        .receipt()
-                }
-                Fate::New(draft) => {
-                    remaining -= 1;
-                    let (on, particle) = head
-                        .link_in_batch(draft, remaining)
-                        .map_err(|error| Error::invalid(error.to_string()))?;
-                    head = on;
-                    particles.push(particle);
-                    Receipt {
-                        sequence: on.sequence,
-                        fingerprint: on.fingerprint,
-                        duplicate: false,
-                    }
-                }
-            });
-        }
+    /// Links what is new; where each message stands, in the order in which they were handed in.
+    fn link(&mut self, drafts: Drafts, fates: Option<Vec<Fate>>) -> Result<Sequenced> {
+        let (head, linked) = self
+            .head
+            .link_all(drafts)
+            .map_err(|error| Error::invalid(error.to_string()))?;
+        let placed = |particle: LinkedRef<'_>| Receipt {
+            sequence: particle.sequence(),
+            fingerprint: particle.fingerprint(),
+            duplicate: false,
+        };
+        let new: Vec<_> = linked.iter().map(placed).collect();
+        let receipts = match fates {
+            None => new,
+            Some(fates) => in_order(&fates, &new)?,
+        };
         self.head = head;
-        for particle in &particles {
-            self.window.add(particle);
-            self.recent.add(particle.metadata());
-        }
-        Ok(Sequenced::Linked {
-            particles,
-            receipts,
-        })
+        self.window.add(&linked);
+        self.recent.add(&linked);
+        Ok(Sequenced::Linked { linked, receipts })
     }
 }
 
-fn same_message(id: &Id, draft: &Draft, seen: &Seen) -> Result<Receipt> {
-    if draft.payload_hash() == seen.payload_hash {
+/// The receipts of a batch, of which some messages are new and others are there already.
+fn in_order(fates: &[Fate], new: &[Receipt]) -> Result<Vec<Receipt>> {
+    let mut unplaced = new.iter();
+    let missing = || Error::invalid("a message of the batch came to stand nowhere");
+    let receipt = |fate: &Fate| match fate {
+        Fate::There(receipt) => Ok(*receipt),
+        Fate::New => unplaced.next().copied().ok_or_else(missing),
+        Fate::Repeats(first) => {
+            let first = *new.get(*first).ok_or_else(missing)?;
+            Ok(Receipt {
+                duplicate: true,
+                ..first
+            })
+        }
+    };
+    fates.iter().map(receipt).collect()
+}
+
+fn same_message(id: &Id, hash: PayloadHash, seen: &Seen) -> Result<Receipt> {
+    if hash == seen.payload_hash {
         return Ok(seen.receipt());
     }
     Err(Error::conflict(format!(
@@ -267,9 +263,4 @@ fn same_message(id: &Id, draft: &Draft, seen: &Seen) -> Result<Receipt> {
          use another id, or append the same payload again",
         seen.sequence
     )))
-}
-
-/// Whether metadata stands after a place and matches a query.
-fn matches_after(metadata: &Metadata, after: Sequence, query: &crate::query::Query) -> bool {
-    metadata.sequence() > after && query.matches(metadata)
 }

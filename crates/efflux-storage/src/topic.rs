@@ -193,6 +193,15 @@ impl Topic {
         self.state.log.read_back(from, limit).await
     }
 
+    /// The last sequence that the index answers for; a find scans what stands after it.
+    ///
+    /// None until the index was opened, while it is built anew, and in a store that was opened for
+    /// reading.
+    #[must_use]
+    pub fn indexed_through(&self) -> Option<Sequence> {
+        self.state.index.as_ref()?.through()
+    }
+
     /// Waits until the head is past `sequence`, and returns it. Cancel-safe.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::summary::Tests;
 use super::{Outcome, Step};
 use crate::project::Project;
-use crate::{Result, fuzz, layers, process, setup, tidy, vectors};
+use crate::{Result, fuzz, guard, layers, process, setup, tidy, vectors};
 
 pub(super) const STEPS: &[Step] = &[
     step("setup", setup_step),
@@ -24,6 +24,7 @@ pub(super) const STEPS: &[Step] = &[
     step("doctest", doctest),
     step("examples", examples),
     step("vectors", vectors_step),
+    step("guard", guard_step),
     step("doc", doc),
     step("deny", deny),
     step("advisories", advisories),
@@ -136,6 +137,14 @@ fn vectors_step(project: &Project) -> Result<Outcome> {
         return Ok(Outcome::Passed);
     }
     Ok(Outcome::NotChecked("python3 is not installed".to_owned()))
+}
+
+/// Counts instructions, where they can be counted.
+fn guard_step(project: &Project) -> Result<Outcome> {
+    match guard::obstacle(project) {
+        Some(reason) => Ok(Outcome::NotChecked(reason)),
+        None => guard::main(project, &[]).map(passed),
+    }
 }
 
 fn doc(project: &Project) -> Result<Outcome> {

@@ -52,16 +52,18 @@ fn key(number: u64) -> [u8; 8] {
 /// Where the frame of each id stands, as Efflux's index knows it.
 pub(crate) struct Places {
     places: Keyspace,
-    _database: Database,
+    database: Database,
 }
 
 impl Places {
     pub(crate) fn build(
         folder: &Path,
         places: impl Iterator<Item = ([u8; 16], u64)>,
-    ) -> Result<Self> {
-        let database = Database::builder(folder).open()?;
-        let keyspace = database.keyspace("places", KeyspaceCreateOptions::default)?;
+    ) -> Result<()> {
+        let Self {
+            places: keyspace,
+            database,
+        } = Self::open(folder)?;
         let mut batch = database.batch();
         for (number, (id, at)) in places.enumerate() {
             batch.insert(&keyspace, id, at.to_le_bytes());
@@ -72,9 +74,14 @@ impl Places {
         }
         batch.commit()?;
         keyspace.rotate_memtable_and_wait()?;
+        Ok(())
+    }
+
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let database = Database::builder(folder).open()?;
         Ok(Self {
-            places: keyspace,
-            _database: database,
+            places: database.keyspace("places", KeyspaceCreateOptions::default)?,
+            database,
         })
     }
 
@@ -83,11 +90,4 @@ impl Places {
         let bytes: &[u8] = &found;
         Ok(u64::from_le_bytes(bytes.try_into()?))
     }
-}
-
-/// Opens a database in that folder and closes it again.
-pub(crate) fn open_and_close(folder: &Path) -> Result<()> {
-    let database = Database::builder(folder).open()?;
-    database.keyspace("records", KeyspaceCreateOptions::default)?;
-    Ok(())
 }

@@ -9,6 +9,7 @@ use super::Appends;
 use crate::Result;
 use crate::workload::{Record, Second, Workload, data_type};
 
+const FILE: &str = "records.sqlite";
 const TABLE: &str = "CREATE TABLE records (number INTEGER PRIMARY KEY, id BLOB, created INTEGER, \
     timestamp INTEGER, data_type TEXT, message_group TEXT, kind TEXT, order_id TEXT, payload BLOB)";
 const INSERT: &str = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -60,7 +61,7 @@ impl Appends for Log {
 }
 
 fn open(folder: &Path, is_durable: bool) -> Result<Connection> {
-    let connection = Connection::open(folder.join("records.sqlite"))?;
+    let connection = Connection::open(folder.join(FILE))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = if is_durable { "FULL" } else { "OFF" };
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -99,7 +100,14 @@ pub(crate) struct Searchable {
 }
 
 impl Searchable {
-    pub(crate) fn build(folder: &Path, workload: &Workload, records: u64) -> Result<Self> {
+    /// Opens the database in that folder, and makes it when it is not there.
+    pub(crate) fn open(folder: &Path, workload: &Workload, records: u64) -> Result<Self> {
+        if folder.exists() {
+            return Ok(Self {
+                connection: Connection::open(folder.join(FILE))?,
+            });
+        }
+        std::fs::create_dir(folder)?;
         let mut connection = open(folder, false)?;
         for first in (1..=records).step_by(usize::try_from(RECORDS_TOGETHER)?) {
             let last = records.min(first + RECORDS_TOGETHER - 1);

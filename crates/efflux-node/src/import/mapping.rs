@@ -336,7 +336,7 @@ fn without_place(error: &serde_json::Error) -> String {
 /// Tells whether the message can be appended, so that a fault is laid to its record.
 fn check_bounds(message: &Message) -> Result<(), String> {
     message.check().map_err(|error| error.to_string())?;
-    let properties = message.properties().iter();
+    let properties = message.properties();
     let bytes: usize = properties
         .map(|(name, value)| name.len() + value.len())
         .sum();

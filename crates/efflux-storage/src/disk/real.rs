@@ -87,6 +87,11 @@ impl Disk for RealDisk {
         }
     }
 
+    fn room(&self, folder: &Path) -> io::Result<u64> {
+        let statistics = rustix::fs::statvfs(folder)?;
+        Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+    }
+
     fn boot(&self) -> Option<[u8; 16]> {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         uuid::Uuid::try_parse(text.trim())

@@ -324,6 +324,10 @@ impl Disk for Failing {
         RealDisk.lock(path, note)
     }
 
+    fn room(&self, folder: &Path) -> io::Result<u64> {
+        RealDisk.room(folder)
+    }
+
     fn boot(&self) -> Option<[u8; 16]> {
         RealDisk.boot()
     }

@@ -17,15 +17,14 @@ use super::files::{
 use super::head_record::{HeadRecord, Place};
 use super::log::{Core, LocalLog};
 use super::reader::ReaderLog;
-use super::segments::Tables;
+use super::shared::Shared;
 use crate::disk::{Disk, LockGuard, read_file};
 use crate::error::{Error, Result};
 use crate::ids::IdSource;
 use crate::journal::FileJournal;
-use crate::limits::{TEXT_FILE_BYTES_MAX, WORKER_THREADS};
+use crate::limits::TEXT_FILE_BYTES_MAX;
 use crate::log::{Backend, Journal, TopicLog};
 use crate::options::{Access, StoreOptions, TopicOptions};
-use crate::workers::Workers;
 
 /// What a topic's folder is called while it is made or deleted: no topic can have such a name.
 const MAKING_SUFFIX: &str = ".making.";
@@ -38,8 +37,7 @@ pub(crate) struct LocalBackend {
     folder: PathBuf,
     access: Access,
     ids: Arc<IdSource>,
-    workers: Arc<Workers>,
-    tables: Arc<Tables>,
+    shared: Shared,
     /// Held while topics are made and deleted.
     names: Mutex<()>,
     /// The logs that are open, so that none writes when its topic is opened anew, or when the lock
@@ -65,15 +63,13 @@ impl LocalBackend {
             }
         };
         check_store_file(&*disk, &folder)?;
-        let threads = Workers::start("efflux-io", WORKER_THREADS);
-        let workers = threads.map_err(|error| Error::io("cannot start threads", error))?;
+        let shared = Shared::start().map_err(|error| Error::io("cannot start threads", error))?;
         let backend = Self {
             disk,
             folder,
             access: options.access,
             ids,
-            workers: Arc::new(workers),
-            tables: Arc::default(),
+            shared,
             names: Mutex::new(()),
             logs: Mutex::default(),
             lock: Mutex::new(lock),
@@ -136,7 +132,6 @@ impl LocalBackend {
     fn open_log(&self, name: &TopicName) -> Result<Arc<dyn TopicLog>> {
         let files = self.files(name);
         let options = read_topic_file(&*self.disk, &files.folder, name)?;
-        let (workers, tables) = (Arc::clone(&self.workers), Arc::clone(&self.tables));
         Ok(match self.access {
             Access::Write => {
                 // The process or the call that made the topic may have failed before this.
@@ -144,13 +139,17 @@ impl LocalBackend {
                 let synced = self.disk.sync_folder(&topics);
                 synced.map_err(|error| unwritable(&topics, error))?;
                 self.end_log(name);
-                let log = LocalLog::open(files, options, workers, tables)?;
+                let log = LocalLog::open(files, options, &self.shared)?;
                 self.logs.lock().insert(name.clone(), log.core());
                 Arc::new(log)
             }
             Access::Read => {
                 let clock = Arc::clone(self.ids.clock());
-                Arc::new(ReaderLog::open(files, clock, tables)?)
+                Arc::new(ReaderLog::open(
+                    files,
+                    clock,
+                    Arc::clone(&self.shared.tables),
+                )?)
             }
         })
     }
@@ -370,7 +369,7 @@ impl Backend for LocalBackend {
         let path = folder
             .join(CONSUMERS_FOLDER)
             .join(format!("{consumer}{JOURNAL_SUFFIX}"));
-        let (disk, workers) = (Arc::clone(&self.disk), Arc::clone(&self.workers));
+        let (disk, workers) = (Arc::clone(&self.disk), Arc::clone(&self.shared.workers));
         let journal = FileJournal::open(disk, path, topic, workers, self.is_writable())?;
         Ok(Arc::new(journal))
     }

@@ -1,20 +1,22 @@
 //! A topic's log in segment files: concurrent appends share one write and one sync.
 //!
 //! An append links its batch under a lock and adds it to the group that is forming. While one group
-//! is written and synced by a worker thread, the next one forms.
+//! is written and synced, the next one forms. A worker thread does the writing; or the caller's own,
+//! when that one blocks anyway and no other writes at that moment: this saves two changes of thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use efflux_particle::{Head, Particle, Sequence, TopicName};
+use efflux_particle::{Head, Linked, Particle, Sequence, TopicName};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::check;
 use super::files::TopicFiles;
 use super::recovery::recover;
-use super::segments::{Segments, Tables};
+use super::segments::Segments;
+use super::shared::Shared;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expect::Receipt;
@@ -70,14 +72,17 @@ struct Shown {
 /// Particles that are written and synced together, and who waits for them.
 #[derive(Debug, Default)]
 struct Group {
-    particles: Vec<Particle>,
+    batches: Vec<Linked>,
     bytes: usize,
+    head: Option<Head>,
     waiting: Vec<oneshot::Sender<Result<(), Closed>>>,
 }
 
 /// What an append does next.
 enum Step {
     Wait(Vec<Receipt>, oneshot::Receiver<Result<(), Closed>>),
+    /// As `Wait`, and this thread is to write the group.
+    Commit(Vec<Receipt>, oneshot::Receiver<Result<(), Closed>>),
     Done(Appended),
     /// Too much is pending already.
     Full(Batch),
@@ -87,16 +92,19 @@ impl LocalLog {
     pub(super) fn open(
         files: Arc<TopicFiles>,
         options: TopicOptions,
-        workers: Arc<Workers>,
-        tables: Arc<Tables>,
+        shared: &Shared,
     ) -> Result<Self> {
         let recovered = recover(&files)?;
         let head = recovered.record.head;
-        let segments = Arc::new(Segments::new(Arc::clone(&files), &recovered.firsts, tables));
+        let segments = Arc::new(Segments::new(
+            Arc::clone(&files),
+            &recovered.firsts,
+            Arc::clone(&shared.tables),
+        ));
         let writer = Writer::open(
             Arc::clone(&files),
             Arc::clone(&segments),
-            Arc::clone(&workers),
+            shared,
             options,
             recovered,
         )?;
@@ -110,7 +118,7 @@ impl LocalLog {
         let core = Core {
             files,
             segments,
-            workers,
+            workers: Arc::clone(&shared.workers),
             state: Mutex::new(state),
             writer: Mutex::new(writer),
             head: watch::Sender::new(Shown {
@@ -168,68 +176,96 @@ impl Core {
         if state.forming.bytes >= PENDING_BYTES_MAX {
             return Ok(Step::Full(batch));
         }
-        let (particles, receipts) = match state.sequencer.append(batch)? {
-            Sequenced::Linked {
-                particles,
-                receipts,
-            } => (particles, receipts),
+        let may_block = batch.may_block;
+        let (linked, receipts) = match state.sequencer.append(batch)? {
+            Sequenced::Linked { linked, receipts } => (linked, receipts),
             Sequenced::LookUpAgain {
                 batch,
                 through,
                 matched_through,
             } => {
                 return Ok(Step::Done(Appended::LookUpAgain {
-                    batch,
+                    batch: Box::new(batch),
                     through,
                     matched_through,
                 }));
             }
         };
-        let newest = receipts
-            .iter()
-            .map(|receipt| receipt.sequence)
-            .max()
-            .unwrap_or_default();
-        if particles.is_empty() && self.head.borrow().head.sequence >= newest {
-            return Ok(Step::Done(Appended::Placed(receipts)));
+        if linked.is_empty() {
+            let newest = receipts.iter().map(|receipt| receipt.sequence).max();
+            if self.head.borrow().head.sequence >= newest.unwrap_or_default() {
+                return Ok(Step::Done(Appended::Placed(receipts)));
+            }
         }
         let (done, is_done) = oneshot::channel();
-        state.forming.bytes += particles.iter().map(|p| p.frame().len()).sum::<usize>();
-        state.forming.particles.extend(particles);
+        state.forming.head = Some(state.sequencer.head());
+        state.forming.bytes += linked.frames().len();
+        state.forming.batches.push(linked);
         state.forming.waiting.push(done);
-        if !state.is_committing {
-            state.is_committing = true;
-            let core = Arc::clone(self);
-            self.workers.submit(move || core.commit_groups());
+        if std::mem::replace(&mut state.is_committing, true) {
+            return Ok(Step::Wait(receipts, is_done));
         }
+        if may_block {
+            return Ok(Step::Commit(receipts, is_done));
+        }
+        self.commit_aside();
         Ok(Step::Wait(receipts, is_done))
     }
 
-    /// Writes groups, one after the other, until none is forming.
-    fn commit_groups(self: &Arc<Self>) {
-        loop {
-            // The writer is held from before the group is taken until its end is told, so that
-            // nobody writes or tells a later group first.
-            let mut writer = self.writer.lock();
-            let group = {
-                let mut state = self.state.lock();
-                if state.forming.waiting.is_empty() || state.closed.is_some() {
-                    state.is_committing = false;
-                    return;
-                }
-                std::mem::take(&mut state.forming)
-            };
-            self.taken.notify_waiters();
-            match committed(&mut writer, &group) {
-                Ok(()) => self.publish(group, writer.sync_policy()),
-                Err(error) => self.fail(&error, group),
-            }
+    /// Waits until the group that is forming has room.
+    async fn room(&self) {
+        let taken = self.taken.notified();
+        tokio::pin!(taken);
+        // From here on no telling is missed, so that the group can be looked at.
+        taken.as_mut().enable();
+        let is_full = {
+            let state = self.state.lock();
+            state.forming.bytes >= PENDING_BYTES_MAX && state.closed.is_none()
+        };
+        if is_full {
+            taken.await;
         }
     }
 
+    /// Writes groups on a worker thread until none is forming.
+    fn commit_aside(self: &Arc<Self>) {
+        let core = Arc::clone(self);
+        self.workers.submit(move || while core.commit_group() {});
+    }
+
+    /// Writes the group that this thread's append is in; what formed meanwhile is left to a worker.
+    fn commit_here(self: &Arc<Self>) {
+        if self.commit_group() {
+            self.commit_aside();
+        }
+    }
+
+    /// Writes the group that has formed; whether another one has formed meanwhile.
+    fn commit_group(self: &Arc<Self>) -> bool {
+        // The writer is held from before the group is taken until its end is told, so that nobody
+        // writes or tells a later group first.
+        let mut writer = self.writer.lock();
+        let group = {
+            let mut state = self.state.lock();
+            if state.closed.is_some() {
+                state.is_committing = false;
+                return false;
+            }
+            std::mem::take(&mut state.forming)
+        };
+        self.taken.notify_waiters();
+        match committed(&mut writer, &group) {
+            Ok(()) => self.publish(group, writer.sync_policy()),
+            Err(error) => self.fail(&error, group),
+        }
+        let mut state = self.state.lock();
+        state.is_committing = !state.forming.waiting.is_empty();
+        state.is_committing
+    }
+
     fn publish(self: &Arc<Self>, group: Group, policy: Sync) {
-        if let Some(last) = group.particles.last() {
-            self.head.send_modify(|shown| shown.head = Head::on(last));
+        if let Some(head) = group.head {
+            self.head.send_modify(|shown| shown.head = head);
         }
         for done in group.waiting {
             let _ = done.send(Ok(()));
@@ -291,6 +327,7 @@ impl Core {
         let reason = "the store was closed, or the topic opened anew or deleted".to_owned();
         let kind = ErrorKind::Closed;
         let mut writer = self.writer.lock();
+        writer.end_spare();
         let group = {
             let mut state = self.state.lock();
             match &state.closed {
@@ -300,11 +337,9 @@ impl Core {
             }
             std::mem::take(&mut state.forming)
         };
-        let finished = writer
-            .commit(&group.particles)
-            .and_then(|()| writer.close());
-        if let (Ok(()), Some(last)) = (&finished, group.particles.last()) {
-            self.head.send_modify(|shown| shown.head = Head::on(last));
+        let finished = writer.commit(&group.batches).and_then(|()| writer.close());
+        if let (Ok(()), Some(head)) = (&finished, group.head) {
+            self.head.send_modify(|shown| shown.head = head);
         }
         let told = finished.as_ref().map_err(|error| Closed {
             reason: error.to_string(),
@@ -322,7 +357,7 @@ impl Core {
 
 /// Writes a group. A defect of ours must not leave those waiting who wait for it.
 fn committed(writer: &mut Writer, group: &Group) -> Result<()> {
-    let commit = AssertUnwindSafe(|| writer.commit(&group.particles));
+    let commit = AssertUnwindSafe(|| writer.commit(&group.batches));
     catch_unwind(commit).unwrap_or_else(|_| {
         let message = "writing stopped at a defect of this program; please report it";
         Err(Error::new(ErrorKind::Unavailable, message).with_may_have_applied())
@@ -342,25 +377,24 @@ impl TopicLog for LocalLog {
     async fn append(&self, batch: Batch) -> Result<Appended> {
         let mut batch = batch;
         loop {
-            let taken = self.core.taken.notified();
-            tokio::pin!(taken);
-            taken.as_mut().enable();
-            match self.core.step(batch)? {
+            let (receipts, is_done) = match self.core.step(batch)? {
                 Step::Done(appended) => return Ok(appended),
                 Step::Full(again) => {
-                    taken.await;
+                    self.core.room().await;
                     batch = again;
+                    continue;
                 }
-                Step::Wait(receipts, is_done) => {
-                    return match is_done.await {
-                        Ok(Ok(())) => Ok(Appended::Placed(receipts)),
-                        Ok(Err(closed)) => Err(self.core.refuse(&closed).with_may_have_applied()),
-                        Err(_) => {
-                            Err(Error::closed("the store was closed").with_may_have_applied())
-                        }
-                    };
+                Step::Commit(receipts, is_done) => {
+                    self.core.commit_here();
+                    (receipts, is_done)
                 }
-            }
+                Step::Wait(receipts, is_done) => (receipts, is_done),
+            };
+            return match is_done.await {
+                Ok(Ok(())) => Ok(Appended::Placed(receipts)),
+                Ok(Err(closed)) => Err(self.core.refuse(&closed).with_may_have_applied()),
+                Err(_) => Err(Error::closed("the store was closed").with_may_have_applied()),
+            };
         }
     }
 

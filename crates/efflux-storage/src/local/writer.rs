@@ -3,27 +3,43 @@
 use std::io;
 use std::sync::Arc;
 
-use efflux_particle::{Head, Particle, Sequence};
+use efflux_particle::{Head, Linked, Sequence};
 
 use super::files::{TopicFiles, offsets_name, segment_name};
 use super::head_record::{HeadRecord, Place};
 use super::recovery::Recovered;
 use super::segment::Segment;
 use super::segments::Segments;
+use super::shared::Shared;
+use super::spare::Spare;
+use super::spare_bytes::Counted;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::options::{Sync, TopicOptions};
 use crate::workers::Workers;
 
-/// Fewest bytes of zeros written ahead at a time.
-const AHEAD_BYTES_MIN: u64 = 64 * 1024;
-/// Most bytes of zeros written ahead at a time.
-const AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Batches of at least that many bytes are written as they are, not copied to the buffer first.
+const DIRECT_BYTES_MIN: usize = 64 * 1024;
+
+/// Bytes of zeros written ahead at a time, in the file itself, for the sake of small groups: the next
+/// sync waits for them.
+const AHEAD_BYTES: u64 = 64 * 1024;
+/// Groups of fewer bytes are small: writing zeros ahead costs less than their syncs then save.
+const SMALL_GROUP_BYTES: u64 = 16 * 1024;
+/// A topic is worth a spare when that part of a segment is written.
+const SPARE_FROM_PART: u64 = 64;
+/// The smallest spare is that part of a segment.
+const SPARE_PART: u64 = 8;
+/// A spare holds that many times what its topic's last segment does.
+const SPARE_GROWTH: u64 = 4;
 
 /// Appends to the last segment, syncs, keeps the HEAD record, begins new segments.
 ///
 /// - `record.end` is where the last acknowledged particle ends
-/// - bytes of the last segment from `ahead` on were never written
+/// - `at` is where the next one goes; the last bytes before it may still be in `buffer`
+/// - `frames` and `head` tell of what was added since `record.end`
+/// - bytes of the last segment from `ahead` on were never written; `zeros` counts those that it began
+///   with
 pub(super) struct Writer {
     files: Arc<TopicFiles>,
     segments: Arc<Segments>,
@@ -34,8 +50,12 @@ pub(super) struct Writer {
     head_file: Arc<dyn DiskFile>,
     record: HeadRecord,
     ahead: u64,
+    zeros: Option<Counted>,
+    spare: Spare,
+    at: u64,
     buffer: Vec<u8>,
     frames: Vec<(u32, u32)>,
+    head: Option<Head>,
     is_poisoned: bool,
 }
 
@@ -43,7 +63,7 @@ impl Writer {
     pub(super) fn open(
         files: Arc<TopicFiles>,
         segments: Arc<Segments>,
-        workers: Arc<Workers>,
+        shared: &Shared,
         options: TopicOptions,
         recovered: Recovered,
     ) -> Result<Self> {
@@ -60,20 +80,24 @@ impl Writer {
             .last()
             .ok_or_else(|| Error::not_found(format!("topic {} has no segment", files.topic)))?;
         segment.learn_cheaply(record.head.sequence, record.end.byte)?;
-        let ahead = record.end.byte;
-        let (buffer, frames) = (Vec::new(), Vec::new());
+        let spare = Spare::new(Arc::clone(&files), shared, record.counter);
+        let (at, ahead) = (record.end.byte, record.end.byte);
         Ok(Self {
             files,
             segments,
-            workers,
+            workers: Arc::clone(&shared.workers),
             options,
             segment,
             file,
             head_file,
             record,
             ahead,
-            buffer,
-            frames,
+            zeros: None,
+            spare,
+            at,
+            buffer: Vec::new(),
+            frames: Vec::new(),
+            head: None,
             is_poisoned: false,
         })
     }
@@ -82,10 +106,10 @@ impl Writer {
         self.options.sync
     }
 
-    /// Writes particles that follow the last ones; when this returns they are as durable as the
+    /// Writes batches that follow the last one; when this returns they are as durable as the
     /// topic's sync policy says. After an error nothing is known: the topic must be opened anew.
-    pub(super) fn commit(&mut self, particles: &[Particle]) -> Result<()> {
-        self.guarded("writing failed", |writer| writer.write(particles))
+    pub(super) fn commit(&mut self, batches: &[Linked]) -> Result<()> {
+        self.guarded("writing failed", |writer| writer.write(batches))
     }
 
     /// Does what touches the disk, unless something before it failed: what the disk holds is then
@@ -106,67 +130,104 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&mut self, particles: &[Particle]) -> io::Result<()> {
-        let mut head = None;
-        for batch in particles.chunk_by(|one, _| one.metadata().batch_remaining() > 0) {
-            let bytes: usize = batch.iter().map(|particle| particle.frame().len()).sum();
-            let end = self.record.end.byte + (self.buffer.len() + bytes) as u64;
-            if end > self.options.segment_bytes
-                && self.record.end.byte + self.buffer.len() as u64 > 0
-            {
-                self.flush(head)?;
-                self.begin_segment(batch)?;
-            }
-            for particle in batch {
-                let frame = particle.frame();
-                self.frames.push((
-                    u32::try_from(frame.len()).unwrap_or(0),
-                    crc32c::crc32c(frame),
-                ));
-                self.buffer.extend_from_slice(frame);
-                head = Some(Head::on(particle));
-            }
+    fn write(&mut self, batches: &[Linked]) -> io::Result<()> {
+        if self.options.sync == Sync::Always {
+            let bytes: usize = batches.iter().map(|batch| batch.frames().len()).sum();
+            self.prepare(bytes as u64)?;
         }
-        self.flush(head)
+        for batch in batches {
+            let Some(first) = batch.iter().next() else {
+                continue;
+            };
+            let bytes = batch.frames().len() as u64;
+            if self.is_over(bytes) {
+                self.flush()?;
+                self.begin_segment(first.sequence())?;
+            }
+            self.add(batch)?;
+        }
+        self.flush()
     }
 
-    /// Writes what is buffered, up to and including the particle at `head`.
-    fn flush(&mut self, head: Option<Head>) -> io::Result<()> {
-        let Some(head) = head.filter(|_| !self.buffer.is_empty()) else {
+    /// Adds a batch to what is written together: a small one by way of the buffer.
+    fn add(&mut self, batch: &Linked) -> io::Result<()> {
+        let frames = batch.frames();
+        for particle in batch.iter() {
+            let bytes = u32::try_from(particle.frame().len()).unwrap_or(0);
+            self.frames.push((bytes, crc32c::crc32c(particle.frame())));
+            self.head = Some(Head {
+                sequence: particle.sequence(),
+                fingerprint: particle.fingerprint(),
+            });
+        }
+        if frames.len() < DIRECT_BYTES_MIN {
+            self.buffer.extend_from_slice(frames);
+        } else {
+            self.write_buffer()?;
+            self.file.write_at(frames, self.at)?;
+        }
+        self.at += frames.len() as u64;
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            let start = self.at - self.buffer.len() as u64;
+            self.file.write_at(&self.buffer, start)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Finishes what was added: from here on it is there, as durable as it is to be.
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_buffer()?;
+        let Some(head) = self.head.take() else {
             return Ok(());
         };
         let start = self.record.end.byte;
-        let end = start + self.buffer.len() as u64;
-        let is_synced = self.options.sync == Sync::Always;
-        if is_synced && end > self.ahead {
-            self.zero_ahead(end)?;
-        }
-        self.file.write_at(&self.buffer, start)?;
         self.record.head = head;
-        self.record.end.byte = end;
-        if is_synced {
+        self.record.end.byte = self.at;
+        if self.options.sync == Sync::Always {
             self.file.sync()?;
             self.record.synced = self.record.end;
         }
         self.write_record()?;
         self.segment.add(start, &self.frames);
-        self.buffer.clear();
         self.frames.clear();
         Ok(())
     }
 
-    /// Lengthens the file with zeros, so that later syncs need not write its length.
-    fn zero_ahead(&mut self, end: u64) -> io::Result<()> {
-        let step = self.record.end.byte.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX);
-        let ahead = (end + step).min(self.options.segment_bytes.max(end));
-        let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
-        self.ahead = match self.file.write_at(&zeros, end) {
-            Ok(()) => ahead,
-            // What is to be kept may fit where zeros do not.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => end,
-            Err(error) => return Err(error),
-        };
+    /// Sees to it that there are zeros where what comes next will be written and synced.
+    fn prepare(&mut self, group_bytes: u64) -> io::Result<()> {
+        let segment_bytes = self.options.segment_bytes;
+        let end = self.at + group_bytes;
+        if group_bytes >= SMALL_GROUP_BYTES.min(segment_bytes / SPARE_FROM_PART) {
+            let is_half_used = self.ahead.saturating_sub(end) <= self.ahead / 2;
+            if end >= segment_bytes / SPARE_FROM_PART && is_half_used {
+                let bytes = (segment_bytes / SPARE_PART).max(SPARE_GROWTH * end);
+                self.spare.ask_for(bytes.min(segment_bytes));
+            }
+        } else if end > self.ahead {
+            let ahead = (end + AHEAD_BYTES).min(segment_bytes.max(end));
+            let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
+            self.ahead = match self.file.write_at(&zeros, end) {
+                Ok(()) => ahead,
+                // What is to be kept may fit where zeros do not.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => end,
+                Err(error) => return Err(error),
+            };
+        }
         Ok(())
+    }
+
+    /// Whether a batch of that many bytes belongs into the next segment: it does not fit into this
+    /// one, or not into the zeros that it began with while the next one has some.
+    fn is_over(&self, bytes: u64) -> bool {
+        let end = self.at + bytes;
+        let is_used_up =
+            end > self.ahead && self.at >= self.options.segment_bytes / SPARE_FROM_PART;
+        self.at > 0 && (end > self.options.segment_bytes || is_used_up && self.spare.is_ready())
     }
 
     fn write_record(&mut self) -> io::Result<()> {
@@ -175,15 +236,20 @@ impl Writer {
         self.record.write(&*self.head_file)
     }
 
-    /// Seals the last segment and begins the next, which `batch` will be the first in.
-    fn begin_segment(&mut self, batch: &[Particle]) -> io::Result<()> {
-        let Some(first) = batch.first().map(Particle::sequence) else {
-            return Ok(());
-        };
+    /// Seals the last segment and begins the next with this sequence.
+    fn begin_segment(&mut self, first: Sequence) -> io::Result<()> {
         self.seal_file()?;
         let path = self.files.path(&segment_name(first));
-        self.file = self.files.disk.create(&path)?;
-        self.file.set_len(0)?;
+        if let Some(zeroed) = self.spare.take() {
+            self.files.disk.rename(self.spare.path(), &path)?;
+            self.ahead = zeroed.counted.bytes();
+            self.file = zeroed.file;
+            self.zeros = Some(zeroed.counted);
+        } else {
+            self.file = self.files.disk.create(&path)?;
+            self.file.set_len(0)?;
+            (self.ahead, self.zeros) = (0, None);
+        }
         self.files.remove_if_there(&offsets_name(first))?;
         self.files.disk.sync_folder(&self.files.folder)?;
         let files = Arc::clone(&self.files);
@@ -193,7 +259,7 @@ impl Writer {
             byte: 0,
         };
         self.record.synced = self.record.end;
-        self.ahead = 0;
+        self.at = 0;
         if let Some(sealed) = self.segments.push(Arc::clone(&self.segment)) {
             let files = Arc::clone(&self.files);
             let last = first.previous().unwrap_or_default();
@@ -222,6 +288,11 @@ impl Writer {
             writer.record.synced = writer.record.end;
             writer.write_record()
         })
+    }
+
+    /// Lets go of what was made in advance.
+    pub(super) fn end_spare(&self) {
+        self.spare.end();
     }
 
     /// Leaves the topic in good order.

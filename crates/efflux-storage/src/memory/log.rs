@@ -88,11 +88,8 @@ impl TopicLog for MemoryLog {
             return Err(self.closed());
         }
         match state.sequencer.append(batch)? {
-            Sequenced::Linked {
-                particles,
-                receipts,
-            } => {
-                state.particles.extend(particles);
+            Sequenced::Linked { linked, receipts } => {
+                state.particles.extend(linked.into_particles());
                 self.head
                     .send_modify(|shown| shown.head = state.sequencer.head());
                 Ok(Appended::Placed(receipts))
@@ -102,7 +99,7 @@ impl TopicLog for MemoryLog {
                 through,
                 matched_through,
             } => Ok(Appended::LookUpAgain {
-                batch,
+                batch: Box::new(batch),
                 through,
                 matched_through,
             }),

@@ -2,22 +2,16 @@
 
 use std::collections::VecDeque;
 
-use efflux_particle::{Metadata, Sequence};
+use efflux_particle::{Linked, LinkedMetadata, Sequence};
 
-use super::matches_after;
 use crate::limits::RECENT_BYTES_MAX;
 use crate::query::Query;
 
-/// Bytes of memory that one particle's metadata takes here.
-fn cost(metadata: &Metadata) -> usize {
-    metadata.bytes().len() + size_of::<Metadata>()
-}
-
-/// Metadata of the newest particles, as many as [`RECENT_BYTES_MAX`] allows.
+/// Metadata of the newest batches, as many as [`RECENT_BYTES_MAX`] allows.
 #[derive(Debug)]
 pub(super) struct Recent {
     start: Sequence,
-    metadata: VecDeque<Metadata>,
+    batches: VecDeque<LinkedMetadata>,
     bytes: usize,
 }
 
@@ -25,7 +19,7 @@ impl Recent {
     pub(super) const fn starting_at(start: Sequence) -> Self {
         Self {
             start,
-            metadata: VecDeque::new(),
+            batches: VecDeque::new(),
             bytes: 0,
         }
     }
@@ -35,26 +29,34 @@ impl Recent {
         self.start
     }
 
-    /// Adds the metadata of the next particle, apart from its payload, which may be let go.
-    pub(super) fn add(&mut self, metadata: &Metadata) {
-        self.bytes += cost(metadata);
-        self.metadata.push_back(metadata.detached());
+    /// Adds the metadata of the next batch, apart from its payloads, which may be let go.
+    pub(super) fn add(&mut self, linked: &Linked) {
+        let batch = linked.metadata();
+        self.bytes += batch.memory_bytes();
+        self.batches.push_back(batch);
         while self.bytes > RECENT_BYTES_MAX
-            && let Some(oldest) = self.metadata.pop_front()
+            && let Some(oldest) = self.batches.pop_front()
         {
-            self.start = oldest.sequence().next();
-            self.bytes -= cost(&oldest);
+            self.start = self.start.plus(oldest.len() as u64);
+            self.bytes -= oldest.memory_bytes();
         }
     }
 
     /// The first particle after `after` that matches.
     pub(super) fn first_after(&self, after: Sequence, query: &Query) -> Option<Sequence> {
-        let skipped = usize::try_from(after.next().past(self.start)).unwrap_or(usize::MAX);
-        let found = self
-            .metadata
-            .iter()
-            .skip(skipped)
-            .find(|metadata| matches_after(metadata, after, query));
-        found.map(Metadata::sequence)
+        let mut start = self.start;
+        for batch in &self.batches {
+            let end = start.plus(batch.len() as u64);
+            if end > after.next() {
+                let found = batch
+                    .iter()
+                    .find(|metadata| metadata.sequence() > after && query.matches(metadata));
+                if let Some(found) = found {
+                    return Some(found.sequence());
+                }
+            }
+            start = end;
+        }
+        None
     }
 }

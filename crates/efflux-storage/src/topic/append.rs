@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use efflux_particle::limits::BATCH_PARTICLES_MAX;
-use efflux_particle::{Draft, Message, Particle, Sequence};
+use efflux_particle::{Drafts, Message, Particle, Sequence};
 
 use super::{Topic, refuse_data};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,6 +12,9 @@ use crate::find::{FindOptions, Finder};
 use crate::index::TopicIndex;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::log::{Appended, Batch, LookedUp};
+
+/// Bytes of a frame beyond its payload, as a first guess.
+const FRAME_BYTES_BEYOND_PAYLOAD: usize = 384;
 
 /// Look-ups of one append before it gives up: each time, others appended more than is remembered.
 const LOOK_UPS_MAX: usize = 16;
@@ -52,6 +55,65 @@ impl Topic {
         messages: Vec<Message>,
         expect: Expect,
     ) -> Result<Vec<Receipt>> {
+        self.append_as(messages, expect, false).await
+    }
+
+    /// Appends a message from a thread that may wait: it writes and syncs itself when no other
+    /// thread does so at that moment, which saves two changes of thread.
+    ///
+    /// Not for use in asynchronous tasks: it blocks the thread until the message is durable.
+    ///
+    /// # Examples
+    /// ```
+    /// use efflux_storage::particle::Message;
+    /// use efflux_storage::{Store, TopicOptions};
+    ///
+    /// # async fn open() -> Result<efflux_storage::Topic, Box<dyn std::error::Error>> {
+    /// # let store = Store::open("mem:").await?;
+    /// # Ok(store.create_topic(&"orders".parse()?, TopicOptions::default()).await?)
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # let orders = runtime.block_on(open())?;
+    /// let receipt = orders.append_blocking(Message::new("{\"total\":12}"))?;
+    /// assert_eq!(orders.head().sequence, receipt.sequence);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Topic::append`].
+    pub fn append_blocking(&self, message: Message) -> Result<Receipt> {
+        let receipts = self.append_batch_blocking(vec![message])?;
+        receipts.into_iter().next().ok_or_else(no_receipt)
+    }
+
+    /// As [`Topic::append_batch`], from a thread that may wait: see [`Topic::append_blocking`].
+    ///
+    /// # Errors
+    /// As for [`Topic::append_batch`].
+    pub fn append_batch_blocking(&self, messages: Vec<Message>) -> Result<Vec<Receipt>> {
+        self.append_expecting_blocking(messages, Expect::Any)
+    }
+
+    /// As [`Topic::append_expecting`], from a thread that may wait: see [`Topic::append_blocking`].
+    ///
+    /// # Errors
+    /// As for [`Topic::append_expecting`].
+    pub fn append_expecting_blocking(
+        &self,
+        messages: Vec<Message>,
+        expect: Expect,
+    ) -> Result<Vec<Receipt>> {
+        pollster::block_on(self.append_as(messages, expect, true))
+    }
+
+    async fn append_as(
+        &self,
+        messages: Vec<Message>,
+        expect: Expect,
+        may_block: bool,
+    ) -> Result<Vec<Receipt>> {
         if let Expect::NoMatch { query, .. } = &expect {
             refuse_data(query)?;
         }
@@ -65,44 +127,44 @@ impl Topic {
             drafts,
             expect,
             ids_are_new,
+            may_block,
             looked_up: LookedUp::default(),
         };
         if !self.state.needs_look_ups.load(Ordering::Relaxed) {
             batch = match self.state.log.append(batch).await? {
                 Appended::Placed(receipts) => return Ok(receipts),
-                Appended::LookUpAgain { batch, .. } => batch,
+                Appended::LookUpAgain { batch, .. } => *batch,
             };
             self.state.needs_look_ups.store(true, Ordering::Relaxed);
         }
         self.look_up_and_append(batch).await
     }
 
-    fn encode(&self, messages: &[Message]) -> Result<Vec<Draft>> {
+    fn encode(&self, messages: &[Message]) -> Result<Drafts> {
         if messages.len() > BATCH_PARTICLES_MAX {
             return Err(Error::invalid(format!(
                 "a batch of {} messages is too large: at most {BATCH_PARTICLES_MAX} are allowed",
                 messages.len()
             )));
         }
-        let mut bytes = 0_usize;
-        let mut drafts = Vec::with_capacity(messages.len());
+        let payload_bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
+        let bytes = payload_bytes.saturating_add(messages.len() * FRAME_BYTES_BEYOND_PAYLOAD);
+        let mut drafts = Drafts::with_capacity(messages.len(), bytes.min(BATCH_BYTES_MAX));
+        let stamps = self.store.ids().stamps(messages.len() > 1);
         for (at, message) in messages.iter().enumerate() {
-            let draft = Draft::encode(message, &self.store.ids().stamp(messages.len() > 1))
-                .map_err(|error| {
-                    let place = if messages.len() > 1 {
-                        format!("message {at}: ")
-                    } else {
-                        String::new()
-                    };
-                    Error::invalid(format!("{place}{error}")).with_source(error)
-                })?;
-            bytes = bytes.saturating_add(draft.frame_bytes());
-            if bytes > BATCH_BYTES_MAX {
+            drafts.push(message, &stamps.make()).map_err(|error| {
+                let place = if messages.len() > 1 {
+                    format!("message {at}: ")
+                } else {
+                    String::new()
+                };
+                Error::invalid(format!("{place}{error}")).with_source(error)
+            })?;
+            if drafts.frame_bytes() > BATCH_BYTES_MAX {
                 return Err(Error::invalid(format!(
                     "the batch has more than {BATCH_BYTES_MAX} bytes: append it in parts"
                 )));
             }
-            drafts.push(draft);
         }
         Ok(drafts)
     }
@@ -118,7 +180,7 @@ impl Topic {
                     through: ids,
                     matched_through: matches,
                 } => {
-                    (batch, through, matched_through) = (again, ids, matches);
+                    (batch, through, matched_through) = (*again, ids, matches);
                 }
             }
         }
@@ -179,10 +241,10 @@ impl Topic {
     async fn look_up_ids(
         &self,
         index: &TopicIndex,
-        drafts: &[Draft],
+        drafts: &Drafts,
     ) -> Result<Vec<Option<Particle>>> {
         let mut same_id = Vec::with_capacity(drafts.len());
-        for draft in drafts {
+        for draft in drafts.iter() {
             let id = draft.id();
             let candidates = index.id(&id)?;
             let read = if candidates.is_empty() {

@@ -137,6 +137,10 @@ impl Disk for SimDisk {
         Ok(Some(Box::new(guard)))
     }
 
+    fn room(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn boot(&self) -> Option<[u8; 16]> {
         let boots = self.machine.look().boots;
         let mut boot = [0xB0; 16];

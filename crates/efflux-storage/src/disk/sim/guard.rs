@@ -152,6 +152,10 @@ impl Disk for Without {
         }
     }
 
+    fn room(&self, folder: &Path) -> io::Result<u64> {
+        self.disk.room(folder)
+    }
+
     fn boot(&self) -> Option<[u8; 16]> {
         self.disk.boot()
     }

@@ -88,7 +88,7 @@ fn queries() -> Vec<Query> {
     .into();
     for number in [7, 70_001] {
         let message = order(number);
-        let value = message.properties().get("order").unwrap();
+        let value = message.property("order").unwrap();
         texts.push(format!("properties.order = '{value}'"));
         texts.push(format!(
             "properties.order != '{value}' and data_type = 'order.kind-4'"
