@@ -141,3 +141,22 @@ async fn append_all(topic: Topic, batches: Vec<Vec<Message>>) -> Result<Appended
     }
     Ok((count, waits))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_is_warm_has_an_index_that_answers() {
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let store = Store::open("mem:").await.unwrap();
+            let name = "orders".parse().unwrap();
+            let topic = store.create_topic(&name, TopicOptions::default()).await;
+            let topic = topic.unwrap();
+            warm_up(&topic).await.unwrap();
+            let through = topic.indexed_through().unwrap();
+            assert!(through <= topic.head().sequence);
+        });
+    }
+}
