@@ -58,6 +58,7 @@ const ROWS: &[Row] = &[
     row("encode", "", (1000, 4000)),
     each(HASHED, row("hash", "", (1, 4))),
     row("append-batches", "encode", (1000, 4000)),
+    row("append-ids", "encode", (1000, 4000)),
     row("append-singles", "encode", (500, 1500)),
     row("scan", "", (1000, 5000)),
     row("scan-raw", "", (1000, 5000)),
@@ -120,14 +121,20 @@ fn run(row: &str, folder: &Path, count: u64) -> Result {
             }
             Ok(())
         }
-        "append-batches" => runtime.block_on(append(folder, &workload, count, BATCH)),
-        "append-singles" => runtime.block_on(append(folder, &workload, count, 1)),
+        "append-batches" => runtime.block_on(append(folder, &workload, count, (BATCH, false))),
+        "append-ids" => runtime.block_on(append(folder, &workload, count, (BATCH, true))),
+        "append-singles" => runtime.block_on(append(folder, &workload, count, (1, false))),
         _ => runtime.block_on(read(row, &folder.join("store"), &workload, count)),
     }
 }
 
 /// Appends to a topic without an index: when that runs, and how much at a time, is a matter of time.
-async fn append(folder: &Path, workload: &Workload, count: u64, batch: usize) -> Result {
+async fn append(
+    folder: &Path,
+    workload: &Workload,
+    count: u64,
+    (batch, has_own_ids): (usize, bool),
+) -> Result {
     let own = tempfile::tempdir_in(folder)?;
     let url = format!("file:{}", own.path().join("store").display());
     forbid_index(&own.path().join("store"), &url).await?;
@@ -136,7 +143,7 @@ async fn append(folder: &Path, workload: &Workload, count: u64, batch: usize) ->
     let topic = store.create_topic(&TOPIC.parse()?, options).await?;
     let numbers: Vec<u64> = (1..=count).collect();
     for numbers in numbers.chunks(batch) {
-        let message = |number: &u64| workload.record(*number).message(false);
+        let message = |number: &u64| workload.record(*number).message(has_own_ids);
         let messages: Vec<Message> = numbers.iter().map(message).collect();
         topic.append_batch(messages).await?;
     }
