@@ -3,36 +3,42 @@
 use std::time::Duration;
 
 use efflux_node::storage;
-use storage::particle::{Message, Sequence};
+use storage::particle::{Message, Particle, Sequence};
 use storage::{
-    Consumer, ConsumerOptions, FindOptions, Query, ReadLimit, Store, StoreOptions, Sync, Topic,
+    Consumer, ConsumerOptions, FindOptions, Query, ReadLimit, Store, StoreOptions, Topic,
+    TopicOptions,
 };
 
-use crate::every::{block_on, session};
+use crate::every::block_on;
 use crate::session::{Session, read_all};
 
-/// How many particles each way of looking shows, the root included where it is shown.
+/// What each way of looking shows: the last place, or how many particles.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     head: u64,
-    read: usize,
-    read_back: usize,
+    read: u64,
+    read_back: u64,
     by_id: bool,
     found: usize,
     consumed: usize,
     by_another_process: usize,
 }
 
+fn last(particles: &[Particle]) -> u64 {
+    particles.last().map_or(0, |last| last.sequence().get())
+}
+
 async fn look(topic: &Topic, consumer: &Consumer, other: &Store, id: &str) -> Seen {
-    let limit = ReadLimit::default();
+    let back = topic.read_back(Sequence::MAX, ReadLimit::default()).await;
+    let back = back.unwrap();
     let query: Query = "data_type = 'seen'".parse().unwrap();
     let options = FindOptions::default();
     let mut finder = topic.find(&query, options).await.unwrap();
     let beside = other.topic(topic.name()).await.unwrap();
     Seen {
         head: topic.head().sequence.get(),
-        read: topic.read(Sequence::FIRST, limit).await.unwrap().len(),
-        read_back: topic.read_back(Sequence::MAX, limit).await.unwrap().len() - 1,
+        read: last(&read_all(topic).await.unwrap()),
+        read_back: back.first().map_or(0, |newest| newest.sequence().get()),
         by_id: topic.get_id(&id.parse().unwrap()).await.unwrap().is_some(),
         found: finder.next_batch().await.unwrap().len(),
         consumed: consumer.receive(10, Duration::ZERO).await.unwrap().len(),
@@ -47,7 +53,7 @@ fn message(id: &str) -> Message {
 
 #[test]
 fn nobody_sees_what_is_written_and_not_synced() {
-    let mut session = session(95, Sync::Always);
+    let mut session = Session::new(95, TopicOptions::default(), None);
     let (topic, consumer, other) = block_on(async {
         assert_eq!(session.open().await, Ok(true));
         let topic = session.topic.clone().unwrap();
@@ -101,7 +107,7 @@ fn nobody_sees_what_is_written_and_not_synced() {
 
 #[test]
 fn what_a_failed_sync_left_behind_is_seen_by_nobody() {
-    let mut session = session(96, Sync::Always);
+    let mut session = Session::new(96, TopicOptions::default(), None);
     block_on(async {
         assert_eq!(session.open().await, Ok(true));
         let topic = session.topic.clone().unwrap();

@@ -22,4 +22,5 @@ mod faults;
 mod kill;
 mod random;
 mod rot;
+mod spares;
 mod syscalls;
