@@ -34,6 +34,9 @@ const STAMP_BYTES: usize = 20;
 /// Longest record in bytes: 16 MiB, several times the longest summary of a consumer.
 pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// One replacement a nanosecond for 36 years; what says more was not written by this program.
+const GENERATION_MAX: u64 = 1 << 60;
+
 /// What a journal file holds.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -145,7 +148,7 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
     let generation = head
         .get(..STAMP_BYTES)
         .and_then(unstamp)
-        .filter(|(magic, _)| magic.to_le_bytes() == MAGIC)
+        .filter(|(magic, of)| magic.to_le_bytes() == MAGIC && *of <= GENERATION_MAX)
         .map(|(_, generation)| generation)
         .ok_or_else(|| damage(0, "the file does not begin as a journal does".to_owned()))?;
     let durable = MARKS_AT
