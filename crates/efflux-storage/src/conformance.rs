@@ -64,6 +64,7 @@ macro_rules! conformance_suite {
                     what_is_there_already_is_answered_whatever_is_expected,
                     expectations_hold_over_reopening;
                 racing:
+                    waiting_threads_and_tasks_append_side_by_side,
                     each_callers_particles_keep_their_order,
                     one_of_many_with_the_same_expectation_wins,
                     one_message_appended_by_many_is_added_once,
@@ -75,6 +76,8 @@ macro_rules! conformance_suite {
                     reading_past_the_head_is_empty,
                     frames_are_those_of_the_particles,
                     frames_keep_every_limit,
+                    an_audit_gives_what_reading_gives,
+                    an_audit_refuses_what_does_not_follow_from_its_head,
                     particles_are_read_by_place_and_by_id,
                     the_log_reads_the_places_asked_for;
                 following:

@@ -43,6 +43,7 @@ mod frames;
 mod log;
 mod sequencer;
 
+mod crew;
 mod disk;
 mod ids;
 mod workers;
@@ -77,6 +78,6 @@ pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, TopicLog};
 pub use options::{Access, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};
 pub use store::Store;
-pub use topic::{Follower, Topic};
+pub use topic::{Audit, Follower, Topic};
 pub use typed::{Data, Encoding, TypedBatches, TypedTopic};
 pub use verify::{Progress, Verified};

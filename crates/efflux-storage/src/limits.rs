@@ -52,6 +52,10 @@ pub const BUFFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// readers that go on one after the other, each with the default of a read.
 pub const IDLE_BUFFERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Most bytes that a check of a topic has in memory to be hashed, and one frame more: 64 MiB, so
+/// that cores have work and large payloads do not add up.
+pub const VERIFY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Bytes of offset tables of sealed segments kept in memory for a store: 32 MiB, enough for
 /// 4 million particles; other tables are read again when they are needed.
 pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -59,6 +63,16 @@ pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Sealed segments of a store whose files are open at the same time: a quarter of the 1,024
 /// descriptors that a process usually may have.
 pub const OPEN_SEGMENTS_MAX: usize = 256;
+
+/// Topics whose files are open for writing hold two descriptors each, and together at most a quarter
+/// of those that the process may have: this is the divisor. Others are opened when they are written.
+pub const OPEN_TOPICS_PART: usize = 8;
+
+/// As many topics may have their files open at least, however few descriptors there are.
+pub const OPEN_TOPICS_MIN: usize = 16;
+
+/// As many topics may have their files open at most, however many descriptors there are.
+pub const OPEN_TOPICS_MAX: usize = 4096;
 
 /// Most bytes of zeros that a store holds ready for what is to be appended: 256 MiB, the segment
 /// that is written to and the next one of two busy topics with segments of the default size.

@@ -1,6 +1,7 @@
 //! A topic's handle: appending, reading, following, finding.
 
 mod append;
+mod audit;
 mod follow;
 
 use std::fmt;
@@ -9,10 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use efflux_particle::{Head, Id, Particle, Sequence, TopicName};
 
+pub use self::audit::Audit;
 pub use self::follow::Follower;
 use crate::consumer::ConsumerRegistry;
 use crate::error::{Error, Result};
-use crate::find::{FindOptions, Finder};
+use crate::find::{self, FindOptions, Finder};
 use crate::frames::Frames;
 use crate::index::TopicIndex;
 use crate::log::{ReadLimit, TopicLog};
@@ -133,9 +135,7 @@ impl Topic {
     /// # Errors
     /// As for [`Topic::get`].
     pub async fn get_id(&self, id: &Id) -> Result<Option<Particle>> {
-        let options = FindOptions::default().with_limit(1);
-        let mut finder = self.find(&Query::id(id), options).await?;
-        Ok(finder.next_batch().await?.into_iter().next())
+        find::by_id(&self.state.log, self.state.index.as_ref(), id).await
     }
 
     /// Reads upwards from `from`, itself included; empty past the head.
@@ -226,6 +226,47 @@ impl Topic {
         refuse_data(query)?;
         let (log, index) = (Arc::clone(&self.state.log), self.state.index.clone());
         Ok(Finder::new(log, index, query.clone(), options))
+    }
+
+    /// Reads upwards, behind a head that is known to be right or from the root on, and checks each
+    /// particle by its hashes and its link.
+    ///
+    /// # Examples
+    /// ```
+    /// # use efflux_storage::particle::Message;
+    /// # use efflux_storage::{Store, TopicOptions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Store::open("mem:").await?;
+    /// # let orders = store.create_topic(&"orders".parse()?, TopicOptions::default()).await?;
+    /// let noted_down = orders.head();
+    /// orders.append_batch(vec![Message::new("one"), Message::new("two")]).await?;
+    ///
+    /// let mut audit = orders.audit(Some(noted_down));
+    /// let mut payloads = Vec::new();
+    /// loop {
+    ///     let batch = audit.next_batch().await?;
+    ///     if batch.is_empty() {
+    ///         break;
+    ///     }
+    ///     payloads.extend(batch.iter().map(|particle| particle.payload()));
+    /// }
+    /// assert_eq!(payloads, ["one", "two"]);
+    /// assert_eq!(audit.head(), Some(orders.head()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn audit(&self, after: Option<Head>) -> Audit {
+        Audit::new(Arc::clone(&self.state.log), after)
+    }
+
+    /// How many of the newest particles the index has not seen yet; they are scanned by finds.
+    /// None while it has seen nothing: it is only opened when it is needed, and a store that was
+    /// opened for reading has none.
+    #[must_use]
+    pub fn index_lag(&self) -> Option<u64> {
+        self.state.index.as_ref()?.behind()
     }
 
     /// Reads and checks everything that is stored of the topic, and writes nothing.

@@ -1,11 +1,12 @@
 //! Reading upwards, downwards, by place and by id.
 
-use efflux_particle::{Particle, Sequence};
+use efflux_particle::{Head, Particle, Sequence};
 
 use super::fixture::Fixture;
 use super::sample::{fill, id, kind, message, read_all, reopened, topic};
 use crate::error::{ErrorKind, Result};
 use crate::log::ReadLimit;
+use crate::topic::Audit;
 
 /// Whether a read is what the limit allows of `all`, which begins where the read does. It may end
 /// earlier, as where a segment ends, but not be empty.
@@ -108,6 +109,60 @@ pub async fn frames_keep_every_limit(fixture: &dyn Fixture) -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// All that an audit gives from where it stands to the topic's head.
+async fn audited(audit: &mut Audit) -> Result<Vec<Particle>> {
+    let mut all = Vec::new();
+    loop {
+        let batch = audit.next_batch().await?;
+        if batch.is_empty() {
+            return Ok(all);
+        }
+        all.extend(batch);
+    }
+}
+
+/// From the root on and behind any head an audit gives what reading gives, and later what came later.
+pub async fn an_audit_gives_what_reading_gives(fixture: &dyn Fixture) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..60).await?;
+    let all = read_all(&topic).await?;
+    let mut audit = topic.audit(None);
+    assert_eq!(audit.head(), None);
+    assert_eq!(audited(&mut audit).await?, all);
+    assert_eq!(audit.head(), Some(topic.head()));
+    for (at, particle) in all.iter().enumerate() {
+        let mut audit = topic.audit(Some(Head::on(particle)));
+        let expected = all.get(at + 1..).unwrap_or_default();
+        assert_eq!(audited(&mut audit).await?, expected);
+    }
+    fill(&topic, 60..70).await?;
+    let later = read_all(&topic).await?.split_off(all.len());
+    assert_eq!(audited(&mut audit).await?, later);
+    Ok(())
+}
+
+/// An audit behind a head that is not the topic's is `Corrupt`, each time it is asked.
+pub async fn an_audit_refuses_what_does_not_follow_from_its_head(
+    fixture: &dyn Fixture,
+) -> Result<()> {
+    let topic = topic(fixture).await?;
+    fill(&topic, 0..5).await?;
+    let foreign = Head {
+        sequence: Sequence::new(2),
+        fingerprint: topic.head().fingerprint,
+    };
+    let mut audit = topic.audit(Some(foreign));
+    for _ in 0..2 {
+        let refused = audit.next_batch().await;
+        assert_eq!(kind(&refused), Some(ErrorKind::Corrupt));
+        let damage = refused.err().and_then(|error| error.damage().cloned());
+        let at = damage.and_then(|damage| damage.sequence);
+        assert_eq!(at, Some(Sequence::new(3)));
+    }
+    assert_eq!(audit.head(), Some(foreign));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::disk::{DiskFile, read_exact_at, read_up_to};
+use crate::disk::{DiskFile, read_up_to};
 use crate::limits::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, IDLE_BUFFERS_BYTES_MAX};
 
 /// Buffers that nobody uses, for all topics of a store together.
@@ -37,19 +37,34 @@ impl Buffers {
         offset: u64,
         count: usize,
     ) -> io::Result<Bytes> {
+        let bytes = self.read_up_to(file, offset, count)?;
+        if bytes.len() < count {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Reads `count` bytes at `offset`, fewer at the file's end.
+    pub(super) fn read_up_to(
+        self: &Arc<Self>,
+        file: &dyn DiskFile,
+        offset: u64,
+        count: usize,
+    ) -> io::Result<Bytes> {
         if !(BUFFER_BYTES_MIN..=BUFFER_BYTES_MAX).contains(&count) {
-            return Ok(read_exact_at(file, offset, count)?.into());
+            let mut buffer = vec![0; count];
+            let read = read_up_to(file, &mut buffer, offset)?;
+            buffer.truncate(read);
+            return Ok(buffer.into());
         }
         let mut lent = Lent {
             buffer: self.take(count.next_power_of_two()),
-            read: count,
+            read: 0,
             buffers: Arc::downgrade(self),
         };
         let room = lent.buffer.get_mut(..count).unwrap_or_default();
-        match read_up_to(file, room, offset)? {
-            read if read == count => Ok(Bytes::from_owner(lent)),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
+        lent.read = read_up_to(file, room, offset)?;
+        Ok(Bytes::from_owner(lent))
     }
 
     /// A buffer of this size, with whatever was read into it last.

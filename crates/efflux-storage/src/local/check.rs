@@ -1,5 +1,7 @@
 //! Checking everything that is stored of a topic, without writing.
 
+mod frames;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -8,13 +10,13 @@ use std::thread;
 use efflux_particle::{Chain, Head, Particle, Sequence};
 use tokio::sync::oneshot;
 
+use self::frames::{Found, Frames, Hashing};
 use super::files::{
     CONSUMERS_FOLDER, HEAD_FILE, JOURNAL_SUFFIX, TopicFiles, list_segments, offsets_name,
     read_topic_file, segment_name,
 };
 use super::head_record::{HeadRecord, Slots};
 use super::offsets::Offsets;
-use super::tail::{Step, Walk};
 use crate::disk::{DiskFile, read_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal;
@@ -24,12 +26,17 @@ use crate::verify::{Progress, Verified};
 /// Particles between two calls of the progress.
 const TELL_EVERY: u64 = 4096;
 
-/// Reads and checks every byte that is stored of a topic.
-pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Verified> {
+/// Reads and checks every byte that is stored of a topic, for as long as somebody wants to know.
+fn check(
+    files: &Arc<TopicFiles>,
+    progress: &Progress,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Verified> {
     read_topic_file(&*files.disk, &files.folder, &files.topic)?;
     let mut check = Check {
         files,
         progress,
+        is_wanted,
         chain: None,
         particles: 0,
         bytes: 0,
@@ -38,8 +45,10 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     let record = check.read_record()?;
     let firsts = list_segments(&*files.disk, &files.folder)
         .map_err(|error| Error::io(format!("cannot list {}", files.folder.display()), error))?;
+    let mut hashing = Hashing::on_all_cores();
     for (place, first) in firsts.iter().enumerate() {
-        check.segment(*first, firsts.get(place + 1).copied(), record.as_ref())?;
+        let next = firsts.get(place + 1).copied();
+        check.segment((*first, next), record.as_ref(), &mut hashing)?;
     }
     match &record {
         Some(record) => check.reached(record)?,
@@ -64,11 +73,13 @@ pub(super) fn check(files: &Arc<TopicFiles>, progress: &Progress) -> Result<Veri
     })
 }
 
-/// Runs [`check`] on a thread of its own: it takes as long as the topic is large.
+/// Runs [`check`] on a thread of its own: it takes as long as the topic is large. The check ends
+/// early when nobody waits for it any more.
 pub(super) async fn check_aside(files: Arc<TopicFiles>, progress: Progress) -> Result<Verified> {
     let (answer, answered) = oneshot::channel();
     let check = move || {
-        let _ = answer.send(check(&files, &progress));
+        let checked = check(&files, &progress, &|| !answer.is_closed());
+        let _ = answer.send(checked);
     };
     thread::Builder::new()
         .name("efflux-verify".to_owned())
@@ -83,6 +94,7 @@ pub(super) async fn check_aside(files: Arc<TopicFiles>, progress: Progress) -> R
 struct Check<'a> {
     files: &'a Arc<TopicFiles>,
     progress: &'a Progress,
+    is_wanted: &'a dyn Fn() -> bool,
     chain: Option<Chain>,
     particles: u64,
     bytes: u64,
@@ -149,9 +161,9 @@ impl Check<'_> {
 
     fn segment(
         &mut self,
-        first: Sequence,
-        next: Option<Sequence>,
+        (first, next): (Sequence, Option<Sequence>),
         record: Option<&HeadRecord>,
+        hashing: &mut Hashing,
     ) -> Result<()> {
         let name = segment_name(first);
         if let Some(record) = record.filter(|record| first > record.end.segment) {
@@ -175,12 +187,9 @@ impl Check<'_> {
             _ => u64::MAX,
         };
         let mut offsets = Offsets::starting_at(first);
-        let end = self.walk(
-            (first, next),
-            &mut Walk::from(&*file, 0).until(until),
-            &mut offsets,
-            record,
-        )?;
+        let mut frames = hashing.frames(&*file, until);
+        let end = self.walk((first, next), &mut frames, &mut offsets, record)?;
+        drop(frames);
         let notes = self.notes.len();
         self.check_end(&name, &*file, end, next, record)?;
         self.check_table(first, &offsets);
@@ -213,7 +222,7 @@ impl Check<'_> {
     fn walk(
         &mut self,
         (first, next): (Sequence, Option<Sequence>),
-        walk: &mut Walk<'_>,
+        frames: &mut Frames<'_>,
         offsets: &mut Offsets,
         record: Option<&HeadRecord>,
     ) -> Result<u64> {
@@ -221,23 +230,25 @@ impl Check<'_> {
         loop {
             if next == Some(self.next()) {
                 // What stands behind was copied to the next segment by a recovery.
-                return Ok(walk.position());
+                return Ok(frames.position());
             }
-            let step = walk.step().map_err(|error| {
+            let found = frames.next().map_err(|error| {
                 Error::io(
                     format!("cannot read {}", self.files.path(&name).display()),
                     error,
                 )
             })?;
-            match step {
-                Step::End { at } => return Ok(at),
-                Step::Broken { at, .. } if self.is_past(record) => return Ok(at),
-                Step::Broken { at, error } => {
+            match found {
+                Found::End { at } => return Ok(at),
+                Found::Broken { at, .. } if self.is_past(record) => return Ok(at),
+                Found::Broken { at, error } => {
                     let problem = error.to_string();
                     return Err(self.files.damage(&name, at, Some(self.next()), problem));
                 }
-                Step::Particle {
-                    particle, start, ..
+                Found::Particle {
+                    particle,
+                    start,
+                    crc,
                 } => {
                     let was_past = self.is_past(record);
                     match self.particle(&particle) {
@@ -252,11 +263,9 @@ impl Check<'_> {
                             ));
                         }
                     }
-                    let frame = particle.frame();
-                    offsets.push(
-                        u32::try_from(frame.len()).unwrap_or(0),
-                        crc32c::crc32c(frame),
-                    );
+                    let bytes = u32::try_from(particle.frame().len()).unwrap_or(0);
+                    offsets.push(bytes, crc);
+                    self.tell()?;
                 }
             }
         }
@@ -270,10 +279,19 @@ impl Check<'_> {
         checked.map_err(|error| error.to_string())?;
         self.particles += 1;
         self.bytes += particle.frame().len() as u64;
-        if self.particles.is_multiple_of(TELL_EVERY) {
-            self.progress.tell(self.particles, self.bytes);
-        }
         Ok(())
+    }
+
+    /// Tells now and then how far the check is, and ends it when nobody listens.
+    fn tell(&self) -> Result<()> {
+        if !self.particles.is_multiple_of(TELL_EVERY) {
+            return Ok(());
+        }
+        self.progress.tell(self.particles, self.bytes);
+        match (self.is_wanted)() {
+            true => Ok(()),
+            false => Err(Error::closed("the check was given up")),
+        }
     }
 
     /// Checks what stands behind the last particle of a segment.

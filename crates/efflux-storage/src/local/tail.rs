@@ -17,20 +17,14 @@ const SUFFIX_BYTES: u64 = 8;
 pub(super) struct Walk<'a> {
     file: &'a dyn DiskFile,
     at: u64,
-    /// Not beyond this byte.
-    until: u64,
     chunk: Bytes,
 }
 
 /// What stands at the next place.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// A particle whose bytes check, and where it begins and ends.
-    Particle {
-        particle: Particle,
-        start: u64,
-        end: u64,
-    },
+    /// A particle whose bytes check, and where it ends.
+    Particle { particle: Particle, end: u64 },
     /// Nothing: the end of the file, or zeros that were written ahead.
     End { at: u64 },
     /// Bytes that are no particle.
@@ -42,20 +36,8 @@ impl<'a> Walk<'a> {
         Self {
             file,
             at,
-            until: u64::MAX,
             chunk: Bytes::new(),
         }
-    }
-
-    /// Does not look at bytes from `until` on.
-    pub(super) const fn until(mut self, until: u64) -> Self {
-        self.until = until;
-        self
-    }
-
-    /// The byte at which the next step looks.
-    pub(super) const fn position(&self) -> u64 {
-        self.at
     }
 
     /// Makes at least `count` bytes available, fewer at the file's end.
@@ -63,8 +45,7 @@ impl<'a> Walk<'a> {
         if self.chunk.len() >= count {
             return Ok(());
         }
-        let room = usize::try_from(self.until.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let mut buffer = vec![0; count.max(CHUNK_BYTES).min(room)];
+        let mut buffer = vec![0; count.max(CHUNK_BYTES)];
         let read = read_up_to(self.file, &mut buffer, self.at)?;
         buffer.truncate(read);
         self.chunk = buffer.into();
@@ -94,7 +75,6 @@ impl<'a> Walk<'a> {
                 self.at += bytes as u64;
                 Ok(Step::Particle {
                     particle,
-                    start,
                     end: self.at,
                 })
             }
