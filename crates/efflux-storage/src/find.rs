@@ -80,16 +80,17 @@ pub(crate) async fn by_id(
     let mut options = FindOptions::default().with_limit(1);
     if let Some(index) = index
         && let Some(through) = index.through()
-        && let Ok(places) = index.id(id)
+        && let Ok(likely) = index.likely_id(id)
     {
-        for place in places {
-            let read = log.read(place, ReadLimit::particles(1)).await?;
-            let same = read.into_iter().find(|particle| particle.id() == *id);
-            if same.is_some() {
-                return Ok(same);
-            }
-        }
+        // When there is no place that is likely, there is none at all through there.
         options.from = through.next();
+        if let Some(place) = likely {
+            let read = log.read(place, ReadLimit::particles(1)).await?;
+            if let Some(same) = read.into_iter().find(|particle| particle.id() == *id) {
+                return Ok(Some(same));
+            }
+            options.from = Sequence::ROOT;
+        }
     }
     let (log, index) = (Arc::clone(log), index.cloned());
     let mut finder = Finder::new(log, index, Query::id(id), options);

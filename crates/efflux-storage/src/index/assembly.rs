@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::ids;
-use super::key::Key;
+use super::key::{Key, RunName};
+use super::list;
 use super::rare::{self, Rare};
 use super::run::Run;
 use super::term::{self, Kind};
 use super::zones::Zones;
-use super::{TopicNumber, list};
 use crate::table::Entry;
 
 /// Particles of a run from which on terms can be rare in it. In shorter ones nearly all would be,
@@ -25,8 +25,9 @@ const RARE_MAX: usize = 4;
 
 /// The entries of a run in the making. Terms come in ascending order.
 pub(super) struct Assembly {
+    name: RunName,
     can_be_rare: bool,
-    terms: Vec<(Vec<u8>, Vec<u8>)>,
+    terms: Vec<Entry>,
     rare: Vec<Rare>,
     uncommon: HashMap<Vec<u8>, Vec<u32>>,
     ids: Vec<ids::Entry>,
@@ -34,9 +35,10 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Of a run with that many particles.
-    pub(super) fn new(count: u32) -> Self {
+    /// Of a run of this name with that many particles.
+    pub(super) fn new(name: RunName, count: u32) -> Self {
         Self {
+            name,
             can_be_rare: count >= RARE_RUN_MIN,
             terms: Vec::new(),
             rare: Vec::new(),
@@ -64,7 +66,8 @@ impl Assembly {
             return self.add_rare_term(term, offsets);
         }
         self.entries += offsets.len() as u64;
-        self.terms.push((term.to_vec(), list::encode(offsets)));
+        let key = Key::Term(self.name, term).bytes();
+        self.terms.push(Entry::put(key, list::encode(offsets)));
     }
 
     /// Adds a term that is to count as rare.
@@ -105,7 +108,6 @@ impl Assembly {
     /// The keys of the run, ascending, and its record, whose entries and bits are filled in.
     pub(super) fn finish(
         mut self,
-        topic: TopicNumber,
         run: &Run,
         timestamps: &Zones,
         created: &Zones,
@@ -128,7 +130,7 @@ impl Assembly {
             rare_bits: has_rare.then_some(bits),
             ..run.clone()
         };
-        let name = run.name(topic);
+        let name = self.name;
         let fixed = [
             (Key::Run(name), run.encode()),
             (Key::Timestamps(name), timestamps.encode()),
@@ -137,8 +139,6 @@ impl Assembly {
         let fixed = fixed
             .into_iter()
             .map(|(key, value)| Entry::put(key.bytes(), value));
-        let terms = self.terms.into_iter();
-        let terms = terms.map(|(term, list)| Entry::put(Key::Term(name, &term).bytes(), list));
         let buckets = buckets.into_iter();
         let buckets =
             buckets.map(|(number, bytes)| Entry::put(Key::Rare(name, number).bytes(), bytes));
@@ -146,7 +146,7 @@ impl Assembly {
         let ids_of =
             ids_of.map(|(number, bytes)| Entry::put(Key::Ids(name, number).bytes(), bytes));
         let filter = Entry::put(Key::Filter(name).bytes(), ids.filter);
-        let entries = fixed.chain(terms).chain(buckets).chain(ids_of);
+        let entries = fixed.chain(self.terms).chain(buckets).chain(ids_of);
         (run, entries.chain([filter]).collect())
     }
 }

@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 
 use super::assembly::Assembly;
 use super::ids::{self, IdHash};
-use super::key::{self, Key};
+use super::key::{self, Key, RunName};
 use super::run::{Run, encode_head};
 use super::term::{self, Field, Kind};
 use super::zones::{Span, Zones};
@@ -117,7 +117,7 @@ impl Builder {
         };
         let mut assembly = self.assemble(&offsets);
         assembly.add_ids(std::mem::take(&mut self.ids));
-        let (run, runs) = assembly.finish(self.topic, &run, &self.timestamps, &self.created);
+        let (run, runs) = assembly.finish(&run, &self.timestamps, &self.created);
         let changes = Changes {
             bulk: self.count >= BULK_PARTICLES_MIN,
             groups,
@@ -165,7 +165,12 @@ impl Builder {
     }
 
     fn assemble(&self, offsets: &Offsets) -> Assembly {
-        let mut assembly = Assembly::new(self.count);
+        let name = RunName {
+            topic: self.topic,
+            start: self.start,
+            generation: key::GENERATION_FIRST,
+        };
+        let mut assembly = Assembly::new(name, self.count);
         let mut present: HashMap<&[u8], (usize, Vec<u32>)> = HashMap::new();
         let terms = || {
             (0..).zip(&self.terms.spans).filter_map(|(number, span)| {

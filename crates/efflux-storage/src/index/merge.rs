@@ -17,7 +17,7 @@ use super::assembly::Assembly;
 use super::attach::Fault;
 use super::follow::attached;
 use super::ids;
-use super::key::{self, Key, Part};
+use super::key::{self, Key, Part, RunName};
 use super::rare::{self, Rare};
 use super::run::Run;
 use super::term::{self, Kind};
@@ -189,18 +189,29 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
         parts.read(table, topic, run, base)?;
         yield_now().await;
     }
-    let mut assembly = Assembly::new(count);
+    let generations = runs.iter().map(|run| run.generation);
+    let generation = generations.max().unwrap_or_default();
+    let generation = generation.checked_add(1).ok_or_else(damaged)?;
+    let name = RunName {
+        topic,
+        start: first.start,
+        generation,
+    };
+    let mut assembly = Assembly::new(name, count);
+    let Parts { bytes, terms, .. } = &mut parts;
+    let term_of = |it: &Stored| bytes.get(it.at..it.list_at).unwrap_or_default();
     // Each run's terms ascend already, which this sort makes use of.
-    parts.terms.sort();
+    terms.sort_by(|a, b| (term_of(a), a.base).cmp(&(term_of(b), b.base)));
     yield_now().await;
     let (mut uncommon, mut worked) = (Vec::new(), 0);
-    for same in parts.terms.chunk_by(|a, b| a.0 == b.0) {
-        let Some((term, _, _)) = same.first() else {
+    for same in terms.chunk_by(|a, b| term_of(a) == term_of(b)) {
+        let Some(term) = same.first().map(term_of) else {
             continue;
         };
         let mut offsets = Vec::new();
-        for (_, base, bytes) in same {
-            list::decode(bytes, |offset| offsets.push(base + offset)).ok_or_else(damaged)?;
+        for it in same {
+            let list = bytes.get(it.list_at..it.end).unwrap_or_default();
+            list::decode(list, |offset| offsets.push(it.base + offset)).ok_or_else(damaged)?;
         }
         worked += offsets.len();
         match term::read(term) {
@@ -221,11 +232,9 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
     }
     assembly.add_ids(parts.ids);
     let ids = runs.iter().map(|run| run.ids).reduce(ids::Span::with);
-    let generations = runs.iter().map(|run| run.generation);
-    let generation = generations.max().unwrap_or_default();
     let run = Run {
         start: first.start,
-        generation: generation.checked_add(1).ok_or_else(damaged)?,
+        generation,
         count,
         entries: 0,
         rare_bits: None,
@@ -234,7 +243,7 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
         ids: ids.unwrap_or(ids::Span::Empty),
         fingerprint: last.fingerprint,
     };
-    let (run, put) = assembly.finish(topic, &run, &parts.timestamps, &parts.created);
+    let (run, put) = assembly.finish(&run, &parts.timestamps, &parts.created);
     yield_now().await;
     let remove = parts.keys;
     Ok(Merged { run, put, remove })
@@ -243,16 +252,40 @@ async fn build(attached: &Attached, runs: &[Run]) -> Result<Merged> {
 /// What several runs hold.
 #[derive(Default)]
 struct Parts {
+    /// Their keys; when there are more than are removed in one batch, only some.
     keys: Vec<Vec<u8>>,
-    /// Each term with where its run begins in the merged one, and its list.
-    terms: Vec<(Vec<u8>, u32, Vec<u8>)>,
+    /// Terms and lists, each list after its term.
+    bytes: Vec<u8>,
+    terms: Vec<Stored>,
     rare: Vec<Rare>,
     ids: Vec<ids::Entry>,
     timestamps: Zones,
     created: Zones,
 }
 
+/// Where a term and its list stand in the bytes.
+struct Stored {
+    at: usize,
+    list_at: usize,
+    end: usize,
+    /// Where its run begins in the merged one.
+    base: u32,
+}
+
 impl Parts {
+    fn add(&mut self, term: &[u8], list: &[u8], base: u32) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(term);
+        let list_at = self.bytes.len();
+        self.bytes.extend_from_slice(list);
+        self.terms.push(Stored {
+            at,
+            list_at,
+            end: self.bytes.len(),
+            base,
+        });
+    }
+
     fn read(&mut self, table: &dyn Table, topic: TopicNumber, run: &Run, base: u32) -> Result<()> {
         let name = run.name(topic);
         let zones = [
@@ -268,7 +301,7 @@ impl Parts {
         let mut is_sound = true;
         table.scan(Space::Runs, &from, &until, &mut |key, value| {
             match key::read_part(key) {
-                Part::Term(term) => self.terms.push((term.to_vec(), base, value.to_vec())),
+                Part::Term(term) => self.add(term, value, base),
                 Part::Rare(bucket) => {
                     let bits = run.rare_bits.unwrap_or_default();
                     let read = rare::decode(bucket, bits, value, |entry| {
@@ -285,7 +318,9 @@ impl Parts {
                 }
                 Part::Other => {}
             }
-            self.keys.push(key.to_vec());
+            if self.keys.len() < BULK_KEYS_MIN {
+                self.keys.push(key.to_vec());
+            }
             if is_sound {
                 ControlFlow::Continue(())
             } else {

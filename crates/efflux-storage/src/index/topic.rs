@@ -167,6 +167,22 @@ impl TopicIndex {
     /// # Errors
     /// `Unavailable` when the index was found broken. It is then built anew; wait for it.
     pub(crate) fn id(&self, id: &Id) -> Result<Vec<Sequence>> {
+        let mut places = self.places_of(id, |_| false)?;
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// Where the particle with this id is, but when another has an id of the same hash. It is found
+    /// in half the time of all places.
+    ///
+    /// # Errors
+    /// As for [`TopicIndex::id`].
+    pub(crate) fn likely_id(&self, id: &Id) -> Result<Option<Sequence>> {
+        Ok(self.places_of(id, |found| !found.is_empty())?.pop())
+    }
+
+    /// The places that an id may have, the newest run first, until that is enough.
+    fn places_of(&self, id: &Id, is_enough: fn(&[Sequence]) -> bool) -> Result<Vec<Sequence>> {
         self.answer(|attached| {
             let hash = IdHash::of(id, attached.seed);
             let mut places = Vec::new();
@@ -175,8 +191,10 @@ impl TopicIndex {
                 let place = Place::new(attached, run, &self.shared.held);
                 let offsets = place.id(id, hash, is_filtered)?.into_iter();
                 places.extend(offsets.map(|offset| Sequence::new(run.start + u64::from(offset))));
+                if is_enough(&places) {
+                    break;
+                }
             }
-            places.sort_unstable();
             Ok(places)
         })
     }

@@ -233,7 +233,7 @@ fn point_options() -> KeyspaceCreateOptions {
 fn run_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
-        .data_block_size_policy(BlockSizePolicy::all(8192))
+        .data_block_size_policy(BlockSizePolicy::all(4096))
         .data_block_restart_interval_policy(RestartIntervalPolicy::all(16))
 }
 
