@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use efflux_node::storage;
 use storage::conformance::Guard;
-use storage::{Sync, TopicOptions};
+use storage::{Disk, Sync, TopicOptions};
 
 use crate::consumers::{Kept, append, consume, consumer, drain, key};
 use crate::every::block_on;
@@ -99,10 +99,19 @@ fn a_fault_at_any_operation_then_a_restart_then_a_power_cut_keeps_every_commit()
     }
 }
 
-fn journal(session: &Session) -> (String, usize) {
-    let mut files = session.disk.files().into_iter();
-    let journal = files.find(|(path, _)| path.ends_with("keeper.journal"));
-    journal.unwrap_or_default()
+/// The consumer's journal, and where its records end: what follows are zeros.
+fn journal(session: &Session) -> Verdict<(String, usize)> {
+    let files = session.disk.files().into_iter();
+    let mut journals = files.filter(|(path, _)| path.ends_with("keeper.journal"));
+    let (path, length) = journals.next().ok_or("there is no journal")?;
+    let mut bytes = vec![0; length];
+    let read = session
+        .disk
+        .open(Path::new(&path))
+        .and_then(|file| file.read_at(&mut bytes, 0));
+    read.map_err(|error| error.to_string())?;
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    Ok((path, last.map_or(0, |last| last + 1)))
 }
 
 /// Every byte of the last commit flipped, after a kill and after a clean end: opening the consumer
@@ -119,7 +128,7 @@ pub(crate) async fn last_commit_is_watched(guard_off: Option<Guard>) -> Verdict 
         let received = held.receive(5, Duration::ZERO).await;
         let mut before = 0;
         for delivery in received.map_err(|error| error.to_string())? {
-            before = journal(&session).1;
+            before = journal(&session)?.1;
             let committed = held.commit(&[delivery.ticket]).await;
             committed.map_err(|error| error.to_string())?;
             kept.committed.insert(key(&delivery.particle));
@@ -129,7 +138,10 @@ pub(crate) async fn last_commit_is_watched(guard_off: Option<Guard>) -> Verdict 
             None => session.close().await,
             Some(ending) => session.end(ending).await?,
         }
-        let (path, end) = journal(&session);
+        let (path, end) = journal(&session)?;
+        if before >= end {
+            return Err(format!("no commit stands between {before} and {end}"));
+        }
         for at in before..end {
             let mut copy = session.copy();
             copy.disk = session.disk.fork();
@@ -176,7 +188,7 @@ fn a_damaged_consumer_keeps_nobody_from_its_topic_and_can_be_deleted() {
         append(&mut session).await.unwrap();
         drop(consumer(&session).await.unwrap());
         session.end(Ending::Kill).await.unwrap();
-        let (path, _) = journal(&session);
+        let (path, _) = journal(&session).unwrap();
         assert!(path.starts_with(FOLDER), "{path}");
         session.disk.flip(Path::new(&path), 1540, 0).unwrap();
         session.try_open().await.unwrap();
