@@ -1,22 +1,4 @@
-//! Any text is a query that prints what reads back as itself, or an error that can be displayed.
+//! Fuzzes `efflux_fuzz::query`.
 #![no_main]
 
-use efflux_storage::Query;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    match text.parse::<Query>() {
-        Ok(query) => {
-            assert_eq!(query.to_string().parse(), Ok(query.clone()), "{query}");
-            let opposite = query.clone().negate();
-            // The opposite may be longer than a text may be; it still displays.
-            if let Ok(read) = opposite.to_string().parse::<Query>() {
-                assert_eq!(read, opposite);
-            }
-        }
-        Err(error) => {
-            assert!(error.at <= error.text.len());
-            assert_eq!(error.to_string().lines().count(), 3, "{error}");
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| efflux_fuzz::query::run(input));

@@ -3,6 +3,8 @@
 use efflux_node::storage::conformance::Guard;
 
 use crate::case;
+use crate::commits::last_commit_is_watched;
+use crate::consumers;
 use crate::every::block_on;
 use crate::faults::second_writer_is_refused;
 use crate::random::first_failure;
@@ -27,6 +29,26 @@ fn the_crash_tests_fail_without_any_one_guard() {
         let complaint = complaint.unwrap_or_else(|| panic!("nobody misses {guard:?}"));
         let first = complaint.lines().next().unwrap_or_default();
         println!("without {guard:?}: {first}");
+    }
+}
+
+/// What the tests of consumers say when this guard is missing in what is kept of consumers.
+fn complaint_of_consumers(guard: Guard) -> Option<String> {
+    match guard {
+        Guard::Head => block_on(last_commit_is_watched(Some(guard))).err(),
+        _ => first_failure(1, CASES, |seed| {
+            block_on(consumers::live(seed, Some(guard)))
+        })
+        .map(|(seed, problem)| format!("seed {seed}: {problem}")),
+    }
+}
+
+#[test]
+fn the_tests_of_consumers_fail_without_any_one_guard() {
+    for guard in Guard::ALL.into_iter().filter(|guard| *guard != Guard::Lock) {
+        let complaint = complaint_of_consumers(guard);
+        let complaint = complaint.unwrap_or_else(|| panic!("no consumer misses {guard:?}"));
+        println!("consumers without {guard:?}: {complaint}");
     }
 }
 

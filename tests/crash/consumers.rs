@@ -1,13 +1,13 @@
 //! Consumers over crashes: a commit that returned lasts, and every particle is delivered.
 //!
-//! Records of deliveries are written in the background, so that a seed gives the same workload
+//! Tables of sealed segments are written in the background, so that a seed gives the same workload
 //! each time, but not the same interleaving.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use efflux_node::storage;
-use storage::conformance::Random;
+use storage::conformance::{Guard, Random};
 use storage::particle::Particle;
 use storage::{Consumer, ConsumerOptions, Sync, Ticket, TopicOptions};
 
@@ -19,19 +19,19 @@ use crate::session::{Ending, Session, read_all};
 const CASES: u64 = 600;
 
 /// What a consumer was given and what it committed, by fingerprint.
-#[derive(Default)]
-struct Kept {
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
     /// Commits that returned and must last.
-    committed: BTreeSet<String>,
+    pub(crate) committed: BTreeSet<String>,
     /// Commits that were tried: their particles need not come again.
     tried: BTreeSet<String>,
 }
 
-fn key(particle: &Particle) -> String {
+pub(crate) fn key(particle: &Particle) -> String {
     particle.fingerprint().to_string()
 }
 
-async fn consumer(session: &Session) -> Verdict<Consumer> {
+pub(crate) async fn consumer(session: &Session) -> Verdict<Consumer> {
     let topic = session.topic.as_ref().ok_or("nothing is open")?;
     let name = "keeper".parse().map_err(|error| format!("{error}"))?;
     let options = ConsumerOptions::default().with_max_deliveries(None);
@@ -39,7 +39,11 @@ async fn consumer(session: &Session) -> Verdict<Consumer> {
     opened.map_err(|error| format!("opening the consumer: {error}"))
 }
 
-async fn consume(session: &mut Session, consumer: &Consumer, kept: &mut Kept) -> Verdict {
+pub(crate) async fn consume(
+    session: &mut Session,
+    consumer: &Consumer,
+    kept: &mut Kept,
+) -> Verdict {
     let most = 1 + session.random.at_most(4);
     let Ok(deliveries) = consumer.receive(most, Duration::ZERO).await else {
         return Ok(());
@@ -57,15 +61,22 @@ async fn consume(session: &mut Session, consumer: &Consumer, kept: &mut Kept) ->
         _ => {
             let keys: Vec<_> = deliveries.iter().map(|one| key(&one.particle)).collect();
             kept.tried.extend(keys.iter().cloned());
-            if consumer.commit(&tickets).await.is_ok() {
-                kept.committed.extend(keys);
+            let at = session.random.at_most(tickets.len());
+            let ((one, other), (one_keys, other_keys)) = (tickets.split_at(at), keys.split_at(at));
+            // The second is written while the first is synced.
+            let done = tokio::join!(consumer.commit(one), consumer.commit(other));
+            if done.0.is_ok() {
+                kept.committed.extend(one_keys.iter().cloned());
+            }
+            if done.1.is_ok() {
+                kept.committed.extend(other_keys.iter().cloned());
             }
         }
     }
     Ok(())
 }
 
-async fn append(session: &mut Session) -> Verdict {
+pub(crate) async fn append(session: &mut Session) -> Verdict {
     let Some(topic) = session.topic.clone() else {
         return Ok(());
     };
@@ -106,7 +117,7 @@ async fn life(session: &mut Session, kept: &mut Kept) -> Verdict {
 }
 
 /// All that is left comes, nothing that was committed does, and together they are everything.
-async fn drain(session: &mut Session, kept: &mut Kept) -> Verdict {
+pub(crate) async fn drain(session: &mut Session, kept: &mut Kept) -> Verdict {
     session.disk.plan_nothing();
     if !session.open().await? {
         return Err("opening failed although no fault was planned".to_owned());
@@ -142,7 +153,8 @@ async fn drain(session: &mut Session, kept: &mut Kept) -> Verdict {
     Ok(())
 }
 
-async fn live(seed: u64) -> Verdict {
+/// The case that follows from a seed.
+pub(crate) async fn live(seed: u64, guard_off: Option<Guard>) -> Verdict {
     let mut random = Random::new(!seed);
     let policies = [
         Sync::Always,
@@ -153,7 +165,8 @@ async fn live(seed: u64) -> Verdict {
     let options = TopicOptions::default()
         .with_sync(sync)
         .with_segment_bytes(4096);
-    let mut session = Session::new(seed, options, None);
+    let mut session = Session::new(seed, options, guard_off);
+    session.is_off_for_consumers = true;
     let mut kept = Kept::default();
     for _ in 0..=session.random.below(4) {
         life(&mut session, &mut kept).await?;
@@ -174,7 +187,7 @@ async fn live(seed: u64) -> Verdict {
 
 #[test]
 fn commits_last_and_every_particle_is_delivered() {
-    if let Some((seed, problem)) = first_failure(1, CASES, |seed| block_on(live(seed))) {
+    if let Some((seed, problem)) = first_failure(1, CASES, |seed| block_on(live(seed, None))) {
         panic!("seed {seed}: {problem}");
     }
 }

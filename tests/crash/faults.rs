@@ -1,5 +1,7 @@
 //! Input and output errors, a full disk, two writers.
 
+use std::time::Duration;
+
 use efflux_node::storage;
 use storage::conformance::Guard;
 use storage::particle::{Message, Sequence};
@@ -30,7 +32,8 @@ async fn fail_and_lose_power(seed: u64, sync: Sync, operation: u64, in_process: 
 
 #[test]
 fn an_io_error_then_a_restart_then_a_power_cut_loses_nothing() {
-    for (seed, sync) in [(60, Sync::Always), (61, Sync::Os)] {
+    let interval = Sync::Interval(Duration::from_secs(3600));
+    for (seed, sync) in [(60, Sync::Always), (61, Sync::Os), (62, interval)] {
         let check = |operation: u64| {
             for in_process in [false, true] {
                 block_on(fail_and_lose_power(seed, sync, operation + 1, in_process))
@@ -72,8 +75,7 @@ fn a_failed_sync_closes_the_topic_for_appends_and_not_for_reads() {
         assert_eq!(session.open().await, Ok(true));
         let topic = session.topic.clone().unwrap();
         let kept = topic.append(Message::new("kept")).await.unwrap();
-        // The write of zeros, the write, the sync.
-        session.disk.fail_at(session.disk.operations() + 2);
+        session.disk.fail_next_sync_of(".seg");
         let failed = topic.append(Message::new("failed")).await.unwrap_err();
         assert_eq!(failed.kind(), ErrorKind::Unavailable);
         assert!(failed.may_have_applied(), "{failed}");

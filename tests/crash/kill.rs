@@ -11,7 +11,7 @@ use efflux_node::storage::{FindOptions, Progress, Query, ReadLimit, Store, Topic
 const ROUNDS: u64 = 12;
 
 /// What was acknowledged: fingerprint and id by sequence.
-type Acknowledged = BTreeMap<u64, (String, String)>;
+pub(crate) type Acknowledged = BTreeMap<u64, (String, String)>;
 
 fn seed() -> u64 {
     let given = std::env::var("EFFLUX_SEED")
@@ -21,7 +21,7 @@ fn seed() -> u64 {
 }
 
 /// A number below `end`, from a seed (`SplitMix64`).
-fn random(seed: u64, end: u64) -> u64 {
+pub(crate) fn random(seed: u64, end: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -36,22 +36,29 @@ fn produce_and_kill(url: &str, seed: u64, count: u64, acknowledged: &mut Acknowl
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut take = |lines: &mut dyn Iterator<Item = std::io::Result<String>>| {
-        for line in lines {
-            let line = line.unwrap();
-            let mut words = line.splitn(3, ' ');
-            let (sequence, fingerprint) = (words.next().unwrap(), words.next().unwrap());
-            // The last line may be cut off by the kill.
-            if let (Ok(sequence), Some(id)) = (sequence.parse(), words.next()) {
-                acknowledged.insert(sequence, (fingerprint.to_owned(), id.to_owned()));
-            }
-        }
-    };
-    take(&mut lines.by_ref().take(usize::try_from(count).unwrap()));
+    let most = usize::try_from(count).unwrap();
+    note(lines.by_ref().take(most), acknowledged);
     child.kill().unwrap();
     child.wait().unwrap();
     // What stood in the pipe when the process ended was acknowledged too.
-    take(&mut lines);
+    note(lines, acknowledged);
+}
+
+/// Notes what the producers have told.
+pub(crate) fn note(
+    lines: impl Iterator<Item = std::io::Result<String>>,
+    acknowledged: &mut Acknowledged,
+) {
+    for line in lines {
+        let line = line.unwrap();
+        let mut words = line.splitn(3, ' ');
+        // The last line may be cut off by the kill.
+        let parts = (words.next(), words.next(), words.next());
+        if let (Some(sequence), Some(fingerprint), Some(id)) = parts {
+            let sequence = sequence.parse().unwrap();
+            acknowledged.insert(sequence, (fingerprint.to_owned(), id.to_owned()));
+        }
+    }
 }
 
 async fn read_all(topic: &Topic) -> Vec<Particle> {
@@ -81,7 +88,7 @@ async fn found(topic: &Topic, query: &Query) -> Vec<u64> {
 }
 
 /// Everything acknowledged is there, batches are whole, and the index answers as a scan does.
-async fn check(url: &str, acknowledged: &Acknowledged, context: &str) {
+pub(crate) async fn check(url: &str, acknowledged: &Acknowledged, context: &str) {
     let store = Store::open(url).await.unwrap();
     let topic = store.topic(&"t".parse().unwrap()).await.unwrap();
     let verified = topic.verify(Progress::default()).await.unwrap();

@@ -14,9 +14,13 @@ mod rounds;
 mod session;
 
 mod canaries;
+mod commits;
 mod consumers;
+mod durable;
 mod every;
 mod faults;
 mod kill;
 mod random;
 mod rot;
+mod spares;
+mod syscalls;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use efflux_node::storage;
 use storage::conformance::Guard;
-use storage::particle::{Message, Particle};
+use storage::particle::{Draft, Head, Id, Message, Particle, Stamp, Timestamp};
 use storage::{Disk, ErrorKind, StoreOptions, Sync, TopicOptions};
 
 use crate::every::block_on;
@@ -12,15 +12,22 @@ use crate::history::Verdict;
 use crate::random::first_failure;
 use crate::session::{Ending, FOLDER, Session, read_all};
 
-/// A small store: several segments, singles and batches. What it answers.
+/// Batches of a small store that ends within a segment.
+const BATCHES: usize = 12;
+
 async fn small_store(guard_off: Option<Guard>) -> Verdict<(Session, Vec<Particle>)> {
+    store_of(BATCHES, guard_off).await
+}
+
+/// A small store: several segments, singles and batches. What it answers.
+async fn store_of(batches: usize, guard_off: Option<Guard>) -> Verdict<(Session, Vec<Particle>)> {
     let options = TopicOptions::default()
         .with_sync(Sync::Always)
         .with_segment_bytes(4096);
     let mut session = Session::new(80, options, guard_off);
     session.open().await?;
     let topic = session.topic.clone().ok_or("it is not open")?;
-    for at in 0..12 {
+    for at in 0..batches {
         let message = |part: usize| {
             Message::new(format!("{at}.{part} ").repeat(30)).with_property("at", at.to_string())
         };
@@ -104,20 +111,40 @@ fn every_flipped_byte_of_a_store_is_noticed_or_harmless() {
 /// Every byte of the last batch flipped, after a clean end and after a kill: opening to write or
 /// verifying must say so. Nobody may take it for a torn tail.
 pub(crate) async fn last_batch_is_watched(guard_off: Option<Guard>) -> Verdict {
-    for ending in [None, Some(Ending::Kill)] {
-        let (mut session, particles) = small_store(guard_off).await?;
-        match ending {
-            None => session.close().await,
-            Some(ending) => session.end(ending).await?,
-        }
-        let batch = particles.last().map_or(0, |last| last.frame().len());
-        let (path, end) = last_segment(&session);
-        let end = end.min(particles_end(&path, &particles));
-        for at in end - batch..end {
-            flip_one(&session, (&path, at), &particles).await?;
+    for batches in [BATCHES, batches_that_begin_a_segment().await?] {
+        for ending in [None, Some(Ending::Kill)] {
+            let (mut session, particles) = store_of(batches, guard_off).await?;
+            match ending {
+                None => session.close().await,
+                Some(ending) => session.end(ending).await?,
+            }
+            let (path, end) = last_segment(&session);
+            let end = end.min(particles_end(&path, &particles));
+            for at in end - last_batch(&particles)..end {
+                flip_one(&session, (&path, at), &particles).await?;
+            }
         }
     }
     Ok(())
+}
+
+/// How many batches make a store whose last segment holds the last of them alone.
+async fn batches_that_begin_a_segment() -> Verdict<usize> {
+    for batches in BATCHES.. {
+        let (session, particles) = store_of(batches, None).await?;
+        let (path, _) = last_segment(&session);
+        if particles_end(&path, &particles) == last_batch(&particles) {
+            return Ok(batches);
+        }
+    }
+    Err("no batch begins a segment".to_owned())
+}
+
+/// Bytes of the last batch.
+fn last_batch(particles: &[Particle]) -> usize {
+    let batches = particles.chunk_by(|one, _| one.metadata().batch_remaining() > 0);
+    let last = batches.last().unwrap_or_default();
+    last.iter().map(|particle| particle.frame().len()).sum()
 }
 
 fn last_segment(session: &Session) -> (String, usize) {
@@ -214,6 +241,48 @@ fn a_removed_head_is_made_anew_and_a_removed_table_is_not_missed() {
             for options in [StoreOptions::default().read_only(), StoreOptions::default()] {
                 let answer = ask(&copy, options).await;
                 assert!(matches!(answer, Answer::Noticed(_)), "{path} is not missed");
+            }
+        }
+    });
+}
+
+/// A client may put into a payload what continues the chain at the place where its own frame
+/// begins. When that frame is torn, what stands inside it is no particle.
+#[test]
+fn a_frame_within_a_torn_frame_is_never_taken_for_one() {
+    block_on(async {
+        let (mut session, particles) = small_store(None).await.unwrap();
+        session.end(Ending::Kill).await.unwrap();
+        let (path, _) = last_segment(&session);
+        let end = particles_end(&path, &particles);
+        let head = Head::on(particles.last().unwrap());
+        let stamp = Stamp {
+            id: Id::from_uuid([1; 16]),
+            created: Timestamp::from_nanos(0),
+            in_batch: false,
+        };
+        let linked = |payload: &[u8]| {
+            let draft = Draft::encode(&Message::new(payload.to_vec()), &stamp).unwrap();
+            head.link(draft).1
+        };
+        let inner = linked(b"forged").frame().to_vec();
+        let outer = linked(&[&inner[..], &inner, b"end"].concat());
+        let start = outer.frame().len() - outer.payload().len() - 8;
+        for cut in [start + inner.len(), outer.frame().len() - 1] {
+            for is_header_gone in [false, true] {
+                let mut torn = outer.frame()[..cut].to_vec();
+                if is_header_gone {
+                    torn[..start].fill(0);
+                }
+                let mut copy = session.copy();
+                copy.disk = session.disk.fork();
+                let file = copy.disk.create(Path::new(&path)).unwrap();
+                file.set_len(end as u64).unwrap();
+                file.write_at(&torn, end as u64).unwrap();
+                match ask(&copy, StoreOptions::default()).await {
+                    Answer::Particles(found) => assert_eq!(found, particles),
+                    Answer::Noticed(problem) => panic!("a torn tail is cut: {problem}"),
+                }
             }
         }
     });

@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) topic: Option<Topic>,
     pub(crate) others: BTreeMap<TopicName, Presence>,
     guard_off: Option<Guard>,
+    /// Whether the guard is only off where something is kept of consumers.
+    pub(crate) is_off_for_consumers: bool,
     options: TopicOptions,
     pub(crate) clock: ManualClock,
     is_topic_made: bool,
@@ -76,6 +78,7 @@ impl Session {
             topic: None,
             others: BTreeMap::new(),
             guard_off,
+            is_off_for_consumers: false,
             options,
             clock: ManualClock::at(Timestamp::from_nanos(1_767_225_600_000_000_000)),
             is_topic_made: false,
@@ -93,6 +96,7 @@ impl Session {
             topic: None,
             others: self.others.clone(),
             guard_off: self.guard_off,
+            is_off_for_consumers: self.is_off_for_consumers,
             options: self.options.clone(),
             clock: self.clock.clone(),
             is_topic_made: self.is_topic_made,
@@ -108,6 +112,9 @@ impl Session {
         let disk = Arc::new(self.disk.clone());
         match self.guard_off {
             None => disk,
+            Some(guard) if self.is_off_for_consumers => {
+                Arc::new(Without::new_for_consumers(guard, disk))
+            }
             Some(guard) => Arc::new(Without::new(guard, disk)),
         }
     }
@@ -135,7 +142,8 @@ impl Session {
         }
     }
 
-    async fn try_open(&mut self) -> storage::Result<()> {
+    /// Opens store and topic, and holds them against nothing.
+    pub(crate) async fn try_open(&mut self) -> storage::Result<()> {
         let store = self.open_store(StoreOptions::default()).await?;
         self.store = Some(store.clone());
         let name = Self::topic_name();

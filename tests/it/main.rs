@@ -23,6 +23,8 @@ mod cli_verify;
 #[cfg(test)]
 mod data_sets;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod tour;

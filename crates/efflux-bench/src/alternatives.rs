@@ -72,22 +72,3 @@ fn append_all(
     }
     Ok((count, waits))
 }
-
-/// The record as a key-value store keeps it: its fields one behind the other, then the payload.
-fn value(record: &Record) -> Vec<u8> {
-    let mut value = Vec::with_capacity(record.payload.len() + 128);
-    value.extend_from_slice(&record.id);
-    value.extend_from_slice(&record.created.to_le_bytes());
-    value.extend_from_slice(&record.timestamp.to_le_bytes());
-    for text in [
-        &record.data_type,
-        &record.group,
-        &record.kind,
-        &record.order,
-    ] {
-        value.push(u8::try_from(text.len()).unwrap_or(0));
-        value.extend_from_slice(text.as_bytes());
-    }
-    value.extend_from_slice(&record.payload);
-    value
-}

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tokio::runtime::Runtime;
 
+use self::efflux::Caller;
 use crate::measure::{Figure, Lane, Measured, Outcome, Row, measure};
 use crate::workload::{Record, Workload};
 use crate::{Result, alternatives, limit};
@@ -50,6 +51,7 @@ const OVERLAPPED: (&str, Limit) = ("overlapped loop", limit::overlapped);
 /// One record of each caller, written and synced together.
 const GROUP: &str = "write+sync of a group";
 const EFFLUX: &str = "efflux";
+const BLOCKING: &str = "efflux blocking";
 
 const fn shape(
     name: &'static str,
@@ -121,11 +123,11 @@ impl Shape {
         let row = Row {
             name: format!("append {} {}", self.name, size(payload_bytes)),
             goal: Some(self.goal),
-            held: EFFLUX,
+            held: self.held(),
             lanes: self.lanes(work, folder, runtime),
         };
         let mut measured = measure(row, rounds)?;
-        let waited = measured.lane(EFFLUX).and_then(|lane| lane.p99);
+        let waited = measured.lane(measured.held).and_then(|lane| lane.p99);
         let group = measured.lane(GROUP).and_then(|lane| lane.p50);
         if let Some((waited, group)) = waited.zip(group) {
             let times = waited.as_secs_f64() / group.as_secs_f64().max(1e-9);
@@ -135,12 +137,23 @@ impl Shape {
         Ok(measured)
     }
 
+    /// What suits one caller is a thread that waits, and what suits many are tasks.
+    const fn held(&self) -> &'static str {
+        if self.callers == 1 { BLOCKING } else { EFFLUX }
+    }
+
     fn lanes<'a>(&self, work: &'a Work, folder: &'a Path, runtime: &'a Runtime) -> Vec<Lane<'a>> {
         let (name, limit) = self.limit;
         let mut lanes = vec![
             lane(name, folder, move |own| limit(own, work)),
-            lane(EFFLUX, folder, |own| efflux::append(own, work, runtime)),
+            lane(EFFLUX, folder, |own| {
+                efflux::append(own, work, Caller::Task, runtime)
+            }),
         ];
+        if self.held() == BLOCKING {
+            let blocking = |own: &Path| efflux::append(own, work, Caller::Thread, runtime);
+            lanes.push(lane(BLOCKING, folder, blocking));
+        }
         if (self.callers, self.batch) == (64, 1) {
             let groups = |own: &Path| limit::group_by_group(own, work);
             lanes.push(lane(GROUP, folder, groups));

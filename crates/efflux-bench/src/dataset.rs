@@ -67,6 +67,20 @@ impl Dataset {
         scan(&self.topic, most, &mut |_| Ok(())).await
     }
 
+    /// Reads the first `most` records in order as raw frames; how many there were.
+    pub(crate) async fn scan_raw(&self, most: u64) -> Result<u64> {
+        let (mut from, mut count) = (Sequence::FIRST, 0);
+        while count < most {
+            let frames = self.topic.read_frames(from, ReadLimit::default()).await?;
+            if frames.is_empty() {
+                break;
+            }
+            from = frames.next();
+            count += frames.count() as u64;
+        }
+        Ok(count)
+    }
+
     /// Reads the first `most` records in order and checks both hashes of each and its link; how many.
     pub(crate) async fn scan_hashed(&self, most: u64) -> Result<u64> {
         let root = self.topic.get(Sequence::ROOT).await?;

@@ -40,11 +40,8 @@ pub(crate) fn row(
         let batch = |first| (first..first + BATCH).map(|it| workload.record(it).message(false));
         firsts.map(|first| batch(first).collect()).collect()
     };
-    let alone = |own: &Path| runtime.block_on(alone(own, batches()));
-    let following = |own: &Path| {
-        let mut lag = lag.borrow_mut();
-        runtime.block_on(following(own, batches(), &mut lag))
-    };
+    let alone = |own: &Path| alone((own, runtime), batches());
+    let following = |own: &Path| following((own, runtime), batches(), &mut lag.borrow_mut());
     let row = Row {
         name: format!("{NAME} follows {records} x {}", size(payload_bytes)),
         goal: Some(GOAL),
@@ -69,7 +66,7 @@ pub(crate) fn figures(lag: &Lag) -> Vec<Figure> {
     ]
 }
 
-async fn alone(folder: &Path, batches: Vec<Vec<Message>>) -> Result<Outcome> {
+fn alone((folder, runtime): (&Path, &Runtime), batches: Vec<Vec<Message>>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut batches = batches.into_iter().peekable();
     for number in 0.. {
@@ -78,34 +75,44 @@ async fn alone(folder: &Path, batches: Vec<Vec<Message>>) -> Result<Outcome> {
         }
         let own = folder.join(format!("store-{number}"));
         let url = format!("file:{}", own.display());
-        Store::open(&url).await?.close().await?;
-        std::fs::write(own.join("index"), b"no folder")?;
-        let (store, topic) = open(&url).await?;
+        runtime.block_on(forbid_index(&own, &url))?;
+        let (store, topic) = runtime.block_on(open(&url))?;
         let start = Instant::now();
         for batch in batches.by_ref().take(ALONE_BATCHES) {
-            outcome.count += topic.append_batch(batch).await?.len() as u64;
+            outcome.count += topic.append_batch_blocking(batch)?.len() as u64;
         }
         outcome.took += start.elapsed();
         if topic.indexed_through().is_some() {
             return Err("the store that is to have no index has one".into());
         }
-        store.close().await?;
+        runtime.block_on(store.close())?;
         std::fs::remove_dir_all(&own)?;
     }
     Ok(outcome)
 }
 
-async fn following(folder: &Path, batches: Vec<Vec<Message>>, lag: &mut Lag) -> Result<Outcome> {
-    let (store, topic) = open(&format!("file:{}", folder.join("store").display())).await?;
-    efflux::warm_up(&topic).await?;
+/// Makes a store and puts a file where the folder of its index would be.
+pub(crate) async fn forbid_index(folder: &Path, url: &str) -> Result {
+    Store::open(url).await?.close().await?;
+    Ok(std::fs::write(folder.join("index"), b"no folder")?)
+}
+
+fn following(
+    (folder, runtime): (&Path, &Runtime),
+    batches: Vec<Vec<Message>>,
+    lag: &mut Lag,
+) -> Result<Outcome> {
+    let url = format!("file:{}", folder.join("store").display());
+    let (store, topic) = runtime.block_on(open(&url))?;
+    runtime.block_on(efflux::warm_up(&topic))?;
     let (mut outcome, start) = (Outcome::default(), Instant::now());
     for batch in batches {
-        outcome.count += topic.append_batch(batch).await?.len() as u64;
+        outcome.count += topic.append_batch_blocking(batch)?.len() as u64;
         lag.look(&topic);
     }
     outcome.took = start.elapsed();
-    outcome.after = Some(until_indexed(&topic).await?);
-    store.close().await?;
+    outcome.after = Some(runtime.block_on(until_indexed(&topic))?);
+    runtime.block_on(store.close())?;
     Ok(outcome)
 }
 

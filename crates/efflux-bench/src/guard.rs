@@ -10,7 +10,6 @@
 //! Where a row hashes, what a bare loop needs for the same is subtracted: how a machine computes
 //! SHA-256 is not what is guarded.
 
-use std::fs;
 use std::path::Path;
 
 use efflux_node::particle::{Message, Sequence};
@@ -19,6 +18,7 @@ use tokio::runtime::Builder;
 
 use crate::Result;
 use crate::dataset::{Dataset, TOPIC, find_like, get_id};
+use crate::following::forbid_index;
 use crate::plain_file::PlainFile;
 use crate::reads::{consume, scattered};
 use crate::workload::{Second, Workload};
@@ -58,8 +58,10 @@ const ROWS: &[Row] = &[
     row("encode", "", (1000, 4000)),
     each(HASHED, row("hash", "", (1, 4))),
     row("append-batches", "encode", (1000, 4000)),
+    row("append-ids", "encode", (1000, 4000)),
     row("append-singles", "encode", (500, 1500)),
     row("scan", "", (1000, 5000)),
+    row("scan-raw", "", (1000, 5000)),
     row("scan-hashed", "hash", (1000, 5000)),
     each(PARTICLES, row("verify", "hash", (1, 2))),
     row("get", "", (500, 1500)),
@@ -119,24 +121,29 @@ fn run(row: &str, folder: &Path, count: u64) -> Result {
             }
             Ok(())
         }
-        "append-batches" => runtime.block_on(append(folder, &workload, count, BATCH)),
-        "append-singles" => runtime.block_on(append(folder, &workload, count, 1)),
+        "append-batches" => runtime.block_on(append(folder, &workload, count, (BATCH, false))),
+        "append-ids" => runtime.block_on(append(folder, &workload, count, (BATCH, true))),
+        "append-singles" => runtime.block_on(append(folder, &workload, count, (1, false))),
         _ => runtime.block_on(read(row, &folder.join("store"), &workload, count)),
     }
 }
 
 /// Appends to a topic without an index: when that runs, and how much at a time, is a matter of time.
-async fn append(folder: &Path, workload: &Workload, count: u64, batch: usize) -> Result {
+async fn append(
+    folder: &Path,
+    workload: &Workload,
+    count: u64,
+    (batch, has_own_ids): (usize, bool),
+) -> Result {
     let own = tempfile::tempdir_in(folder)?;
     let url = format!("file:{}", own.path().join("store").display());
-    Store::open(&url).await?.close().await?;
-    fs::write(own.path().join("store/index"), b"no folder")?;
+    forbid_index(&own.path().join("store"), &url).await?;
     let store = Store::open(&url).await?;
     let options = TopicOptions::default().with_sync(Sync::Os);
     let topic = store.create_topic(&TOPIC.parse()?, options).await?;
     let numbers: Vec<u64> = (1..=count).collect();
     for numbers in numbers.chunks(batch) {
-        let message = |number: &u64| workload.record(*number).message(false);
+        let message = |number: &u64| workload.record(*number).message(has_own_ids);
         let messages: Vec<Message> = numbers.iter().map(message).collect();
         topic.append_batch(messages).await?;
     }
@@ -148,6 +155,7 @@ async fn read(row: &str, folder: &Path, workload: &Workload, count: u64) -> Resu
     let topic = &data.topic;
     match row {
         "scan" => refuse_fewer(data.scan(count).await?, count)?,
+        "scan-raw" => refuse_fewer(data.scan_raw(count).await?, count)?,
         "scan-hashed" => refuse_fewer(data.scan_hashed(count).await?, count)?,
         "verify" => verify(topic, count).await?,
         "get" => get(topic, count).await?,

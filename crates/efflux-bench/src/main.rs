@@ -26,6 +26,7 @@ mod options;
 mod plain_file;
 mod reads;
 mod report;
+mod servers;
 mod topics;
 mod workload;
 
@@ -57,6 +58,8 @@ struct Size {
     topics: (usize, usize),
     /// Topics that are open together.
     topics_open: usize,
+    /// Whether servers are started, where they are installed, without being asked for by name.
+    has_servers: bool,
 }
 
 const FULL: Size = Size {
@@ -67,6 +70,7 @@ const FULL: Size = Size {
     followed: &[(2_000_000, 100), (500_000, 1024)],
     topics: (1000, 30_000),
     topics_open: 10_000,
+    has_servers: true,
 };
 
 const QUICK: Size = Size {
@@ -77,6 +81,7 @@ const QUICK: Size = Size {
     followed: &[(200_000, 100)],
     topics: (200, 5000),
     topics_open: 200,
+    has_servers: false,
 };
 
 fn main() -> Result {
@@ -135,6 +140,10 @@ fn measure_all(
     }
     if options.wants(topics::OPEN_NAME) {
         show(topics::open_row(place.0, size.topics_open)?);
+    }
+    let is_asked = size.has_servers || !options.rows.is_empty();
+    if options.wants(servers::NAME) && is_asked {
+        servers::rows(place, size.rounds.min(3), show)?;
     }
     let read = (size.records, size.rounds, cores);
     reads::measure_all(place, read, &wants, show)?;

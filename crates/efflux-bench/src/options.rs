@@ -1,7 +1,7 @@
 //! What to measure, as the command line says it.
 
 use crate::append::SHAPES;
-use crate::{Result, following, large, reads, topics};
+use crate::{Result, following, large, reads, servers, topics};
 
 /// What to measure.
 #[derive(Debug, Default, PartialEq)]
@@ -43,7 +43,12 @@ const PARTICLES_MIN: u64 = 2000;
 
 fn names() -> impl Iterator<Item = &'static str> {
     let appends = SHAPES.iter().map(|shape| shape.name);
-    let others = [following::NAME, topics::NAME, topics::OPEN_NAME];
+    let others = [
+        following::NAME,
+        topics::NAME,
+        topics::OPEN_NAME,
+        servers::NAME,
+    ];
     appends
         .chain(others)
         .chain(reads::NAMES.iter().copied())

@@ -26,6 +26,7 @@ pub(crate) const EFFLUX: &str = "efflux";
 
 pub(crate) const NAMES: &[&str] = &[
     "scan-hashed",
+    "scan-raw",
     "scan-cheap",
     "verify",
     "get",
@@ -79,6 +80,7 @@ impl Bench<'_> {
     fn row(&self, name: &str) -> Result<Measured> {
         match name {
             "scan-hashed" => self.scan_hashed(),
+            "scan-raw" => self.scan_raw(),
             "scan-cheap" => self.scan_cheap(),
             "verify" => self.verify(),
             "get" => self.get(),

@@ -46,6 +46,20 @@ impl Record {
         }
         message
     }
+
+    /// The record as a key-value store keeps it: its fields one behind the other, then the payload.
+    pub(crate) fn value(&self) -> Vec<u8> {
+        let mut value = Vec::with_capacity(self.payload.len() + 128);
+        value.extend_from_slice(&self.id);
+        value.extend_from_slice(&self.created.to_le_bytes());
+        value.extend_from_slice(&self.timestamp.to_le_bytes());
+        for text in [&self.data_type, &self.group, &self.kind, &self.order] {
+            value.push(u8::try_from(text.len()).unwrap_or(0));
+            value.extend_from_slice(text.as_bytes());
+        }
+        value.extend_from_slice(&self.payload);
+        value
+    }
 }
 
 /// Makes records of one payload size.

@@ -64,6 +64,7 @@ macro_rules! conformance_suite {
                     what_is_there_already_is_answered_whatever_is_expected,
                     expectations_hold_over_reopening;
                 racing:
+                    waiting_threads_and_tasks_append_side_by_side,
                     each_callers_particles_keep_their_order,
                     one_of_many_with_the_same_expectation_wins,
                     one_message_appended_by_many_is_added_once,

@@ -9,6 +9,7 @@ mod ledger;
 pub mod limits;
 mod options;
 mod ranges;
+mod read_ahead;
 mod receive;
 mod registry;
 mod replay;

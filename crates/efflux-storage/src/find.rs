@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use efflux_particle::{Particle, Sequence};
+use efflux_particle::{Id, Particle, Sequence};
 
 use crate::error::Result;
 use crate::index::{Candidates, Order, TopicIndex};
@@ -71,6 +71,31 @@ impl FindOptions {
     }
 }
 
+/// The particle with this id: one look-up in the index, then in what it does not know yet.
+pub(crate) async fn by_id(
+    log: &Arc<dyn TopicLog>,
+    index: Option<&Arc<TopicIndex>>,
+    id: &Id,
+) -> Result<Option<Particle>> {
+    let mut options = FindOptions::default().with_limit(1);
+    if let Some(index) = index
+        && let Some(through) = index.through()
+        && let Ok(places) = index.id(id)
+    {
+        for place in places {
+            let read = log.read(place, ReadLimit::particles(1)).await?;
+            let same = read.into_iter().find(|particle| particle.id() == *id);
+            if same.is_some() {
+                return Ok(same);
+            }
+        }
+        options.from = through.next();
+    }
+    let (log, index) = (Arc::clone(log), index.cloned());
+    let mut finder = Finder::new(log, index, Query::id(id), options);
+    Ok(finder.next_batch().await?.into_iter().next())
+}
+
 /// Finds the particles that match a query, batch by batch.
 ///
 /// - Everything that was appended before it was made is seen, nothing that was appended later.
@@ -80,7 +105,7 @@ impl FindOptions {
 pub struct Finder {
     log: Arc<dyn TopicLog>,
     index: Option<Arc<TopicIndex>>,
-    query: Query,
+    query: Arc<Query>,
     order: Order,
     /// What is still to be looked at, but for what `walk` has left.
     left: Option<RangeInclusive<u64>>,
@@ -103,7 +128,7 @@ impl Finder {
         Self {
             log,
             index,
-            query,
+            query: Arc::new(query),
             order: if options.reverse {
                 Order::Descending
             } else {

@@ -16,9 +16,12 @@ mod attach;
 mod build;
 mod candidates;
 mod follow;
+mod held;
+mod ids;
 mod key;
 mod list;
 mod merge;
+mod place;
 mod plan;
 mod rare;
 mod run;
@@ -45,7 +48,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::TopicLog;
 
 /// The number by which a topic is known in the table. It is never given to another topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct TopicNumber(u32);
 
 /// Largest number of a topic: point keys hold it with two bits more.

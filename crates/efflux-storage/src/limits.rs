@@ -64,6 +64,16 @@ pub const OFFSETS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// descriptors that a process usually may have.
 pub const OPEN_SEGMENTS_MAX: usize = 256;
 
+/// Topics whose files are open for writing hold two descriptors each, and together at most a quarter
+/// of those that the process may have: this is the divisor. Others are opened when they are written.
+pub const OPEN_TOPICS_PART: usize = 8;
+
+/// As many topics may have their files open at least, however few descriptors there are.
+pub const OPEN_TOPICS_MIN: usize = 16;
+
+/// As many topics may have their files open at most, however many descriptors there are.
+pub const OPEN_TOPICS_MAX: usize = 4096;
+
 /// Most bytes of zeros that a store holds ready for what is to be appended: 256 MiB, the segment
 /// that is written to and the next one of two busy topics with segments of the default size.
 pub const SPARE_BYTES_MAX: u64 = 256 * 1024 * 1024;

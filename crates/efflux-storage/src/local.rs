@@ -29,6 +29,8 @@ mod spare;
 mod tail;
 mod writer;
 
+mod open_writers;
+
 mod check;
 
 mod log;

@@ -246,10 +246,11 @@ pub trait Backend: Send + Sync + fmt::Debug {
 /// What is kept of one consumer: records that are added one after the other, and replaced by a
 /// short summary from time to time.
 ///
-/// 1. A record whose `append` with `durable` has returned is never lost.
-/// 2. A record that was added without is not lost when only the process ends.
+/// 1. A record whose `append` has returned is not lost when only the process ends.
+/// 2. Records whose `append` had returned when `sync` was called are never lost once it has returned.
 /// 3. Records come back in the order in which they were added; a record is whole or not there.
-/// 4. `replace` is all or nothing.
+/// 4. `replace` is all or nothing, and durable.
+/// 5. What a call that was given up still does is done before anything that is asked for later.
 #[async_trait]
 pub trait Journal: Send + Sync + fmt::Debug {
     /// All records, oldest first; none for a new consumer.
@@ -258,11 +259,17 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// `Corrupt` when stored bytes do not check.
     async fn load(&self) -> Result<Vec<Vec<u8>>>;
 
-    /// Adds a record. Concurrent callers share one sync.
+    /// Adds a record. It does not wait for a sync that is under way.
     ///
     /// # Errors
     /// `Full`, `Unavailable`, `Closed` when writing fails.
-    async fn append(&self, record: Vec<u8>, durable: bool) -> Result<()>;
+    async fn append(&self, record: Vec<u8>) -> Result<()>;
+
+    /// Makes durable what was added. Concurrent callers share one sync.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    async fn sync(&self) -> Result<()>;
 
     /// Puts one record, durably, in place of all there are.
     ///

@@ -12,28 +12,19 @@ pub(crate) use self::fjall::DiskTable;
 pub(crate) use self::memory::MemoryTable;
 use crate::error::Result;
 
-/// Bytes of every key in [`Space::Points`]: short enough that the table keeps it without a pointer.
+/// Bytes of every key in [`Space::Groups`]: short enough that the table keeps it without a pointer.
 pub(crate) const POINT_KEY_BYTES: usize = 20;
 
 /// The parts of a table; a key stands in one of them.
 ///
-/// They are kept apart for what their keys do to merging: those of [`Space::Runs`], and ids that
-/// hold a time, come in ascending order, so that what was written once is never written again.
+/// They are kept apart for what their keys do to merging: those of [`Space::Runs`] come in
+/// ascending order, so that what was written once is hardly ever written again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Space {
-    /// Very many short keys that are looked up one by one.
-    Ids,
     /// Short keys that are written over and over.
     Groups,
     /// Fewer keys with longer values, most of them written once, in ascending order.
     Runs,
-}
-
-/// A short key and what it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Point {
-    pub(crate) key: [u8; POINT_KEY_BYTES],
-    pub(crate) value: u64,
 }
 
 /// A key with its new value; none removes it.
@@ -61,10 +52,6 @@ impl Entry {
 pub(crate) struct Changes {
     /// Whether there is much of it: it is then written as finished tables, one for each space.
     pub(crate) bulk: bool,
-    /// Points of [`Space::Ids`].
-    pub(crate) ids: Vec<Point>,
-    /// Entries of [`Space::Ids`], only written when it is not bulk.
-    pub(crate) ids_mark: Option<Entry>,
     /// Entries of [`Space::Groups`].
     pub(crate) groups: Vec<Entry>,
     /// Entries of [`Space::Runs`].
@@ -120,13 +107,13 @@ pub(crate) trait Table: Send + Sync + fmt::Debug {
     fn persist(&self) -> Result<()>;
 }
 
-/// The value of a [`Point`] as it is stored: little-endian, without the zeros at its end.
+/// A number as it is stored: little-endian, without the zeros at its end.
 pub(crate) fn point_value(value: u64) -> ([u8; 8], usize) {
     let bytes = value.to_le_bytes();
     (bytes, 8 - value.leading_zeros() as usize / 8)
 }
 
-/// Reads the value of a [`Point`].
+/// Reads what [`point_value`] made.
 pub(crate) fn read_point_value(stored: &[u8]) -> Option<u64> {
     let mut bytes = [0; 8];
     bytes.get_mut(..stored.len())?.copy_from_slice(stored);

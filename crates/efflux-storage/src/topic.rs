@@ -14,7 +14,7 @@ pub use self::audit::Audit;
 pub use self::follow::Follower;
 use crate::consumer::ConsumerRegistry;
 use crate::error::{Error, Result};
-use crate::find::{FindOptions, Finder};
+use crate::find::{self, FindOptions, Finder};
 use crate::frames::Frames;
 use crate::index::TopicIndex;
 use crate::log::{ReadLimit, TopicLog};
@@ -135,9 +135,7 @@ impl Topic {
     /// # Errors
     /// As for [`Topic::get`].
     pub async fn get_id(&self, id: &Id) -> Result<Option<Particle>> {
-        let options = FindOptions::default().with_limit(1);
-        let mut finder = self.find(&Query::id(id), options).await?;
-        Ok(finder.next_batch().await?.into_iter().next())
+        find::by_id(&self.state.log, self.state.index.as_ref(), id).await
     }
 
     /// Reads upwards from `from`, itself included; empty past the head.
@@ -261,6 +259,14 @@ impl Topic {
     #[must_use]
     pub fn audit(&self, after: Option<Head>) -> Audit {
         Audit::new(Arc::clone(&self.state.log), after)
+    }
+
+    /// How many of the newest particles the index has not seen yet; they are scanned by finds.
+    /// None while it has seen nothing: it is only opened when it is needed, and a store that was
+    /// opened for reading has none.
+    #[must_use]
+    pub fn index_lag(&self) -> Option<u64> {
+        self.state.index.as_ref()?.behind()
     }
 
     /// Reads and checks everything that is stored of the topic, and writes nothing.

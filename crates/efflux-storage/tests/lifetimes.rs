@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use efflux_storage::particle::{Message, Sequence, TopicName};
 use efflux_storage::{
-    ErrorKind, Follower, Progress, ReadLimit, Store, StoreOptions, Sync, Topic, TopicOptions,
+    Consumer, ConsumerOptions, ErrorKind, FindOptions, Follower, Progress, Query, ReadLimit, Store,
+    StoreOptions, Sync, Topic, TopicOptions,
 };
 
 fn url(folder: &tempfile::TempDir) -> String {
@@ -234,4 +235,54 @@ async fn a_table_of_offsets_that_lies_is_not_believed() {
         "{:?}",
         verified.notes
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_go_on_where_they_were_while_the_index_is_built_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let options = TopicOptions::default();
+    let topic = store.create_topic(&name(), options).await.unwrap();
+    let message = |at: u64| Message::new(at.to_string()).with_data_type((at % 7).to_string());
+    let messages: Vec<_> = (0..10_000).map(message).collect();
+    topic.append_batch(messages).await.unwrap();
+    let reader = "reader".parse().unwrap();
+    let consumer = Consumer::open(&topic, &reader, ConsumerOptions::default());
+    let consumer = consumer.await.unwrap();
+    let received = consumer.receive(100, Duration::ZERO).await.unwrap();
+    assert_eq!(received.len(), 100);
+    // Every second one is committed, so that what is kept is more than a position.
+    let tickets: Vec<_> = received.iter().map(|it| it.ticket).collect();
+    let committed: Vec<_> = tickets.iter().copied().step_by(2).collect();
+    consumer.commit(&committed).await.unwrap();
+    store.close().await.unwrap();
+    drop((consumer, topic, store));
+
+    let index = folder.path().join("data").join("index");
+    assert!(index.exists());
+    std::fs::remove_dir_all(&index).unwrap();
+    std::fs::create_dir(&index).unwrap();
+    std::fs::write(index.join("v2"), b"not a folder").unwrap();
+
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let topic = store.topic(&name()).await.unwrap();
+    let consumer = Consumer::open(&topic, &reader, ConsumerOptions::default());
+    let consumer = consumer.await.unwrap();
+    // What was committed does not come again, and what was not is still leased.
+    let next = consumer.receive(50, Duration::ZERO).await.unwrap();
+    let next: Vec<_> = next.iter().map(|it| it.particle.sequence().get()).collect();
+    assert_eq!(next, (101..=150).collect::<Vec<_>>());
+    let others: Vec<_> = tickets.iter().copied().skip(1).step_by(2).collect();
+    consumer.commit(&others).await.unwrap();
+    let query = Query::data_type("3");
+    let mut finder = topic.find(&query, FindOptions::default()).await.unwrap();
+    let mut found = 0;
+    loop {
+        let batch = finder.next_batch().await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        found += batch.len();
+    }
+    assert_eq!(found, 1429);
 }

@@ -89,3 +89,66 @@ async fn a_retried_message_gets_its_first_place_and_another_payload_is_refused()
         );
     }
 }
+
+/// Lengths of the files of topic `t` by name.
+fn files(folder: &tempfile::TempDir) -> Vec<(String, u64)> {
+    let topic = folder.path().join("data/topics/t");
+    let mut files: Vec<_> = std::fs::read_dir(topic)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, entry.metadata().unwrap().len())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_groups_get_their_next_segment_in_advance() {
+    const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let options = TopicOptions::default().with_segment_bytes(SEGMENT_BYTES);
+    let topic = store
+        .create_topic(&"t".parse().unwrap(), options)
+        .await
+        .unwrap();
+    let is_spare = |(name, _): &(String, u64)| name.starts_with("spare-");
+    let mut has_seen_spare = false;
+    for _ in 0..64 {
+        let batch = vec![Message::new(vec![7; 64 * 1024]); 4];
+        topic.append_batch(batch).await.unwrap();
+        has_seen_spare |= files(&folder).iter().any(is_spare);
+    }
+    assert!(has_seen_spare);
+    store.close().await.unwrap();
+    let files = files(&folder);
+    assert!(!files.iter().any(is_spare), "{files:?}");
+    let segments: Vec<_> = files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".seg"))
+        .collect();
+    assert!(segments.iter().all(|(_, bytes)| *bytes <= SEGMENT_BYTES));
+    let stored: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let topic = store.topic(&"t".parse().unwrap()).await.unwrap();
+    let verified = topic.verify(Progress::default()).await.unwrap();
+    assert_eq!((verified.particles, verified.bytes), (257, stored));
+    assert!(verified.notes.is_empty(), "{:?}", verified.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spare_that_a_crash_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let (name, options) = ("t".parse().unwrap(), TopicOptions::default());
+    store.create_topic(&name, options).await.unwrap();
+    store.close().await.unwrap();
+    let left = folder.path().join("data/topics/t/spare-7.new");
+    std::fs::write(&left, vec![0; 100_000]).unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.topic(&name).await.unwrap();
+    assert!(!left.exists());
+}

@@ -1,7 +1,8 @@
-//! Many producers in one process, which a test kills: `producers STORE TOPIC SEED`.
+//! Many producers in one process, which a test kills: `producers STORE TOPIC SEED [ROUNDS]`.
 //!
 //! Every acknowledged message is written to standard output as `SEQUENCE FINGERPRINT ID`, in one
-//! write after its append has returned. The process goes on until it is killed.
+//! write after its append has returned. The process goes on until it is killed, or until each
+//! producer has appended so many times or been refused.
 
 use std::io::Write;
 
@@ -14,8 +15,10 @@ const SEGMENT_BYTES: u64 = 256 * 1024;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, topic, seed] = arguments.as_slice() else {
-        return Err("usage: producers STORE TOPIC SEED".into());
+    let (url, topic, seed, rounds) = match arguments.as_slice() {
+        [url, topic, seed] => (url, topic, seed, u64::MAX),
+        [url, topic, seed, rounds] => (url, topic, seed, rounds.parse()?),
+        _ => return Err("usage: producers STORE TOPIC SEED [ROUNDS]".into()),
     };
     let seed: u64 = seed.parse()?;
     let store = Store::open(url).await?;
@@ -25,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for producer in 0..PRODUCERS {
         let topic = topic.clone();
         producers.push(tokio::spawn(async move {
-            for round in 0_u64.. {
+            for round in 0..rounds {
                 let count = if (round + producer).is_multiple_of(5) {
                     7
                 } else {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Appends, value};
+use super::Appends;
 use crate::Result;
 use crate::workload::Record;
 
@@ -36,7 +36,7 @@ impl Appends for Log {
     fn append(&self, records: &[Record]) -> Result<()> {
         let mut batch = self.database.batch().durability(Some(self.mode));
         for record in records {
-            batch.insert(&self.records, key(record.number), value(record));
+            batch.insert(&self.records, key(record.number), record.value());
         }
         Ok(batch.commit()?)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::redb::{Database, Durability, TableDefinition};
 
-use super::{Appends, value};
+use super::Appends;
 use crate::Result;
 use crate::workload::Record;
 
@@ -36,7 +36,7 @@ impl Appends for Log {
         {
             let mut table = transaction.open_table(RECORDS)?;
             for record in records {
-                table.insert(record.number, value(record).as_slice())?;
+                table.insert(record.number, record.value().as_slice())?;
             }
         }
         Ok(transaction.commit()?)

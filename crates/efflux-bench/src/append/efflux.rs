@@ -1,6 +1,7 @@
 //! Efflux as the append rows drive it.
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use efflux_node::particle::Message;
@@ -20,26 +21,64 @@ const WARM_UP_PAYLOAD_BYTES: usize = 100;
 /// Numbers that no record of a row has.
 const WARM_UP_FROM: u64 = 1 << 40;
 
+/// How a caller waits for what it appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// As a task, with `Topic::append_batch`.
+    Task,
+    /// On a thread of its own, with `Topic::append_batch_blocking`.
+    Thread,
+}
+
 /// Appends with Efflux, in a store of its own whose index follows. Stores and messages are made
 /// before the clock starts. What the index has not seen when the last append returned, it reads
 /// while the store is closed, and that time is told besides.
-pub(crate) fn append(folder: &Path, work: &Work, runtime: &Runtime) -> Result<Outcome> {
+pub(crate) fn append(
+    folder: &Path,
+    work: &Work,
+    caller: Caller,
+    runtime: &Runtime,
+) -> Result<Outcome> {
     let callers: Vec<_> = work.callers.iter().map(|it| messages(it, work)).collect();
-    runtime.block_on(async {
-        let (store, topic) = open(folder, work).await?;
-        let start = Instant::now();
-        let callers: Vec<_> = callers
-            .into_iter()
-            .map(|batches| tokio::spawn(append_all(topic.clone(), batches)))
-            .collect();
-        let mut outcome = Outcome::default();
-        for caller in callers {
-            let (count, waits) = caller.await??;
-            outcome.count += count;
-            outcome.waits.extend(waits);
-        }
-        outcome.took = start.elapsed();
-        close(&store, outcome).await
+    let (store, topic) = runtime.block_on(open(folder, work))?;
+    let start = Instant::now();
+    let appended = match caller {
+        Caller::Task => runtime.block_on(append_as_tasks(&topic, callers))?,
+        Caller::Thread => append_on_threads(&topic, callers)?,
+    };
+    let mut outcome = Outcome {
+        took: start.elapsed(),
+        ..Outcome::default()
+    };
+    for (count, waits) in appended {
+        outcome.count += count;
+        outcome.waits.extend(waits);
+    }
+    let start = Instant::now();
+    runtime.block_on(store.close())?;
+    outcome.after = Some(start.elapsed());
+    Ok(outcome)
+}
+
+async fn append_as_tasks(topic: &Topic, callers: Vec<Vec<Vec<Message>>>) -> Result<Vec<Appended>> {
+    let spawn = |batches| tokio::spawn(append_all(topic.clone(), batches));
+    let callers: Vec<_> = callers.into_iter().map(spawn).collect();
+    let mut appended = Vec::with_capacity(callers.len());
+    for caller in callers {
+        appended.push(caller.await??);
+    }
+    Ok(appended)
+}
+
+fn append_on_threads(topic: &Topic, callers: Vec<Vec<Vec<Message>>>) -> Result<Vec<Appended>> {
+    thread::scope(|scope| {
+        let spawn = |batches| scope.spawn(|| append_all_blocking(topic, batches));
+        let callers: Vec<_> = callers.into_iter().map(spawn).collect();
+        let join = |caller: thread::ScopedJoinHandle<'_, _>| caller.join();
+        let appended = callers.into_iter().map(join);
+        appended
+            .map(|it| it.map_err(|_| "a caller panicked")?)
+            .collect()
     })
 }
 
@@ -54,15 +93,6 @@ async fn open(folder: &Path, work: &Work) -> Result<(Store, Topic)> {
     let topic = store.create_topic(&"orders".parse()?, options).await?;
     warm_up(&topic).await?;
     Ok((store, topic))
-}
-
-async fn close(store: &Store, outcome: Outcome) -> Result<Outcome> {
-    let start = Instant::now();
-    store.close().await?;
-    Ok(Outcome {
-        after: Some(start.elapsed()),
-        ..outcome
-    })
 }
 
 /// Appends a little and looks for something, which opens the index.
@@ -87,7 +117,21 @@ fn messages(batches: &[Vec<Record>], work: &Work) -> Vec<Vec<Message>> {
     batches.iter().map(batch).collect()
 }
 
-async fn append_all(topic: Topic, batches: Vec<Vec<Message>>) -> Result<(u64, Vec<Duration>)> {
+/// How many records a caller appended, and how long it waited for each batch.
+type Appended = (u64, Vec<Duration>);
+
+fn append_all_blocking(topic: &Topic, batches: Vec<Vec<Message>>) -> Result<Appended> {
+    let mut count = 0;
+    let mut waits = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let start = Instant::now();
+        count += topic.append_batch_blocking(batch)?.len() as u64;
+        waits.push(start.elapsed());
+    }
+    Ok((count, waits))
+}
+
+async fn append_all(topic: Topic, batches: Vec<Vec<Message>>) -> Result<Appended> {
     let mut count = 0;
     let mut waits = Vec::with_capacity(batches.len());
     for batch in batches {
@@ -96,4 +140,23 @@ async fn append_all(topic: Topic, batches: Vec<Vec<Message>>) -> Result<(u64, Ve
         waits.push(start.elapsed());
     }
     Ok((count, waits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_is_warm_has_an_index_that_answers() {
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let store = Store::open("mem:").await.unwrap();
+            let name = "orders".parse().unwrap();
+            let topic = store.create_topic(&name, TopicOptions::default()).await;
+            let topic = topic.unwrap();
+            warm_up(&topic).await.unwrap();
+            let through = topic.indexed_through().unwrap();
+            assert!(through <= topic.head().sequence);
+        });
+    }
 }

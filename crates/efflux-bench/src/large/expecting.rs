@@ -34,19 +34,17 @@ impl Bench<'_> {
         })
     }
 
-    /// Appends one by one, each as `expect` says of the head at that moment.
+    /// Appends one by one, from a thread that waits, each as `expect` says of the head at that moment.
     fn append(&self, topic: &Topic, expect: &dyn Fn(u64) -> Expect) -> Result<Outcome> {
         let messages: Vec<Message> = (FAR..FAR + APPENDS)
             .map(|number| self.workload.record(number).message(false))
             .collect();
         Outcome::timed(|| {
-            self.runtime.block_on(async {
-                for message in messages {
-                    let expect = expect(topic.head().sequence.get());
-                    topic.append_expecting(vec![message], expect).await?;
-                }
-                Ok(APPENDS)
-            })
+            for message in messages {
+                let expect = expect(topic.head().sequence.get());
+                topic.append_expecting_blocking(vec![message], expect)?;
+            }
+            Ok(APPENDS)
         })
     }
 }

@@ -26,6 +26,13 @@ impl Bench<'_> {
         self.measure("scan-hashed", Some(0.9), lanes)
     }
 
+    pub(super) fn scan_raw(&self) -> Result<Measured> {
+        let scan = || self.data.scan_raw(self.data.records);
+        let run = || Outcome::timed(|| self.runtime.block_on(scan()));
+        let lanes = vec![self.summing(), Lane::new(EFFLUX, run)];
+        self.measure("scan-raw", Some(0.7), lanes)
+    }
+
     pub(super) fn scan_cheap(&self) -> Result<Measured> {
         let scan = || self.data.scan(self.data.records);
         let run = || Outcome::timed(|| self.runtime.block_on(scan()));

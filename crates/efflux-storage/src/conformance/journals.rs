@@ -20,6 +20,15 @@ async fn journal(store: &Store) -> Result<Arc<dyn Journal>> {
         .await
 }
 
+/// Adds a record, durably if asked.
+async fn add(journal: &dyn Journal, record: Vec<u8>, durable: bool) -> Result<()> {
+    journal.append(record).await?;
+    match durable {
+        true => journal.sync().await,
+        false => Ok(()),
+    }
+}
+
 fn record(number: usize) -> Vec<u8> {
     format!("record {number} ").repeat(number % 50).into_bytes()
 }
@@ -32,10 +41,10 @@ pub async fn records_come_back_in_order(fixture: &dyn Fixture) -> Result<()> {
         let kept = journal(&store).await?;
         assert_eq!(kept.load().await?, expected);
         for number in round * 20..round * 20 + 20 {
-            kept.append(record(number), number % 3 == 0).await?;
+            add(&*kept, record(number), number % 3 == 0).await?;
             expected.push(record(number));
         }
-        kept.append(b"last".to_vec(), true).await?;
+        add(&*kept, b"last".to_vec(), true).await?;
         expected.push(b"last".to_vec());
         drop(kept);
         store = fixture.reopen(store).await?;
@@ -49,10 +58,10 @@ pub async fn a_replaced_journal_holds_one_record(fixture: &dyn Fixture) -> Resul
     let store = fixture.open().await?;
     let kept = journal(&store).await?;
     for number in 0..10 {
-        kept.append(record(number), false).await?;
+        add(&*kept, record(number), false).await?;
     }
     kept.replace(b"summary".to_vec()).await?;
-    kept.append(b"after".to_vec(), true).await?;
+    add(&*kept, b"after".to_vec(), true).await?;
     drop(kept);
     let store = fixture.reopen(store).await?;
     let records = journal(&store).await?.load().await?;
@@ -68,7 +77,7 @@ pub async fn a_deleted_journal_is_empty(fixture: &dyn Fixture) -> Result<()> {
     let topic = topic(fixture).await?;
     let store = topic.store().clone();
     let kept = journal(&store).await?;
-    kept.append(record(1), true).await?;
+    add(&*kept, record(1), true).await?;
     kept.delete().await?;
     drop(kept);
     assert_eq!(store.backend().consumers(topic.name()).await?, []);
@@ -89,7 +98,7 @@ pub async fn concurrent_records_are_all_kept(fixture: &dyn Fixture) -> Result<()
         let kept = Arc::clone(&kept);
         tasks.spawn(async move {
             for number in 0..EACH {
-                kept.append(vec![caller, number], number % 2 == 0).await?;
+                add(&*kept, vec![caller, number], number % 2 == 0).await?;
             }
             Ok::<_, Error>(())
         });

@@ -32,6 +32,42 @@ where
     Ok(answers)
 }
 
+/// Threads that wait for their appends and tasks that do not append side by side.
+pub async fn waiting_threads_and_tasks_append_side_by_side(fixture: &dyn Fixture) -> Result<()> {
+    const EACH: usize = 25;
+    let topic = topic(fixture).await?;
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let topic = topic.clone();
+            std::thread::spawn(move || {
+                let append = |_| topic.append_blocking(Message::new("waits"));
+                (0..EACH).map(append).collect::<Result<Vec<_>>>()
+            })
+        })
+        .collect();
+    let handle = topic.clone();
+    let answers = race(move |_| {
+        let topic = handle.clone();
+        async move { topic.append(Message::new("does not wait")).await }
+    });
+    let mut receipts = answers.await?.into_iter().collect::<Result<Vec<_>>>()?;
+    for thread in threads {
+        let joined = thread
+            .join()
+            .map_err(|_| Error::invalid("a thread panicked"))?;
+        receipts.extend(joined?);
+    }
+    let mut places: Vec<_> = receipts
+        .iter()
+        .map(|receipt| receipt.sequence.get())
+        .collect();
+    places.sort_unstable();
+    let expected: Vec<_> = (1..=(4 * EACH + CALLERS) as u64).collect();
+    assert_eq!(places, expected);
+    assert_eq!(topic.verify(Progress::default()).await?.head, topic.head());
+    Ok(())
+}
+
 /// Each caller's particles stand in the order in which it appended them, and nobody's is missing.
 pub async fn each_callers_particles_keep_their_order(fixture: &dyn Fixture) -> Result<()> {
     const EACH: usize = 40;

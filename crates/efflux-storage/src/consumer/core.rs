@@ -2,8 +2,9 @@
 //!
 //! A change is made in memory first, under a lock that is never held across a wait, and its entry
 //! is put behind those that wait to be written. Then whoever comes first writes all of them as one
-//! record; a commit returns when its entry is durable. So concurrent commits share one sync, and a
-//! call that is given up half-way loses nothing: its entries are still there for the next.
+//! record, and a call that is given up half-way loses nothing: its entries are still there for the
+//! next. A commit then waits for a sync, which it shares with all that were written meanwhile;
+//! nobody who only writes waits for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::entry::Entry;
 use super::ledger::{Ledger, Refused};
 use super::limits::{JOURNAL_SLACK_BYTES, LEASE_MIN};
 use super::options::{ConsumerOptions, Start, check_time};
-use super::receive::ReadAhead;
+use super::read_ahead::ReadAhead;
 use super::registry::WriterGuard;
 use super::replay;
 use super::source::Source;
@@ -60,12 +61,10 @@ pub(super) struct State {
     closed: Option<String>,
     /// Entries that are not known to be written.
     waiting: Vec<u8>,
-    /// The number of the last entry; of the last one that is written; that is durable; that is
-    /// asked to be durable.
+    /// The number of the last entry; of the last one that is written; that is durable.
     last: u64,
     written: u64,
     durable: u64,
-    durable_wanted: u64,
     journal_bytes: usize,
     summary_bytes: usize,
 }
@@ -74,7 +73,6 @@ pub(super) struct State {
 struct Record {
     bytes: Vec<u8>,
     through: u64,
-    durable: bool,
     is_summary: bool,
     entries_bytes: usize,
 }
@@ -113,7 +111,6 @@ impl Core {
             last,
             written: last,
             durable: last,
-            durable_wanted: last,
             journal_bytes: summary_bytes,
             summary_bytes,
         };
@@ -163,8 +160,8 @@ impl Core {
     pub(super) async fn end(&self, reason: &str) {
         self.close(reason);
         let _turn = self.writing.lock().await;
-        // What a call that was given up has left in the journal's queue is written before this.
-        let _ = self.parts.journal.append(Vec::new(), false).await;
+        // What a call that was given up still has the journal do is done before this.
+        let _ = self.parts.journal.sync().await;
         *self.writer.lock() = None;
     }
 
@@ -227,46 +224,71 @@ impl Core {
 
     /// Waits until all entries through this one are written, and durable if asked.
     pub(super) async fn keep(&self, through: u64, durable: bool) -> Result<()> {
-        if durable {
-            let mut state = self.state.lock();
-            state.durable_wanted = state.durable_wanted.max(through);
-        }
+        let kept = async {
+            self.write(through).await?;
+            match durable {
+                // The disk works beside the processor.
+                true => tokio::join!(self.sync(through), self.read_on()).0,
+                false => Ok(()),
+            }
+        };
+        // The change was made in memory, and a record may hold it that someone else has written.
+        kept.await.map_err(Error::with_may_have_applied)
+    }
+
+    /// Writes all entries that wait, unless those through this one are written.
+    async fn write(&self, through: u64) -> Result<()> {
         let _turn = self.writing.lock().await;
-        let Some(record) = self.state()?.record(through, durable) else {
+        let Some(record) = self.state()?.record(through) else {
             return Ok(());
         };
         let Record {
             bytes,
             through,
-            durable,
             is_summary,
             entries_bytes,
         } = record;
         let bytes_count = bytes.len();
-        let kept = match is_summary {
+        let written = match is_summary {
             true => self.parts.journal.replace(bytes).await,
-            false => self.parts.journal.append(bytes, durable).await,
+            false => self.parts.journal.append(bytes).await,
         };
-        if let Err(error) = kept {
-            self.close(format!(
-                "writing its journal failed ({error}); open it again"
-            ));
-            // The journal writes nothing more after a failure.
-            *self.writer.lock() = None;
-            return Err(error.with_may_have_applied());
-        }
+        written.map_err(|error| self.fail(error))?;
         let mut state = self.state.lock();
         state.waiting.drain(..entries_bytes);
         state.written = through;
-        if durable {
-            state.durable = through;
-        }
         if is_summary {
+            state.durable = through;
             state.summary_bytes = bytes_count;
             state.journal_bytes = 0;
         }
         state.journal_bytes += bytes_count;
         Ok(())
+    }
+
+    /// Makes durable what is written, unless it is through this entry. Others go on writing.
+    async fn sync(&self, through: u64) -> Result<()> {
+        let written = {
+            let state = self.state()?;
+            if state.durable >= through {
+                return Ok(());
+            }
+            state.written
+        };
+        let synced = self.parts.journal.sync().await;
+        synced.map_err(|error| self.fail(error))?;
+        let mut state = self.state.lock();
+        state.durable = state.durable.max(written);
+        Ok(())
+    }
+
+    /// Closes the consumer: its journal writes nothing more after a failure.
+    fn fail(&self, error: Error) -> Error {
+        self.close(format!(
+            "writing its journal failed ({error}); open it again"
+        ));
+        *self.writer.lock() = None;
+        error
     }
 }
 
@@ -284,9 +306,8 @@ impl State {
     }
 
     /// What must be written so that all entries through this one are; none when they are.
-    fn record(&self, through: u64, durable: bool) -> Option<Record> {
-        let kept = if durable { self.durable } else { self.written };
-        if kept >= through {
+    fn record(&self, through: u64) -> Option<Record> {
+        if self.written >= through {
             return None;
         }
         let entries_bytes = self.waiting.len();
@@ -305,7 +326,6 @@ impl State {
         Some(Record {
             bytes,
             through: self.last,
-            durable: is_summary || self.durable_wanted > self.durable,
             is_summary,
             entries_bytes,
         })

@@ -1,7 +1,7 @@
 //! Whose turn it is in each message group.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 
 use efflux_particle::Sequence;
 
@@ -22,6 +22,26 @@ impl GroupKey {
     }
 }
 
+/// Takes a group's key, which is a hash already, as its hash.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// What came of asking for a group's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -37,7 +57,7 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     /// A group is in here while one of its particles has the turn; the others wait, ascending.
-    waiting: HashMap<GroupKey, VecDeque<Sequence>>,
+    waiting: HashMap<GroupKey, VecDeque<Sequence>, BuildHasherDefault<AsItIs>>,
     parked: usize,
 }
 

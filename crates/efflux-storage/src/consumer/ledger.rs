@@ -204,9 +204,8 @@ impl Ledger {
 
     /// Offers the next particle along the topic.
     pub(super) fn offer(&mut self, sequence: Sequence, group: Option<GroupKey>) -> Offer {
-        let known = sequence < self.cursor
-            || self.settled.contains(sequence)
-            || self.flights.contains_key(&sequence);
+        let known =
+            sequence < self.cursor || self.settled.contains(sequence) || self.is_open(sequence);
         if !known && self.flights.len() >= OPEN_MAX {
             return Offer::Full;
         }
@@ -223,6 +222,13 @@ impl Ledger {
             Turn::Taken => Offer::Deliver(Pick { sequence, group }),
             _ => Offer::Passed,
         }
+    }
+
+    /// Whether a particle was delivered and is not settled. Most that are asked for lie past all
+    /// that were.
+    fn is_open(&self, sequence: Sequence) -> bool {
+        let last = self.flights.last_key_value().map(|(last, _)| *last);
+        last.is_some_and(|last| sequence <= last) && self.flights.contains_key(&sequence)
     }
 
     /// Hands out particles: their tickets with the counts of their deliveries, and what to keep.

@@ -35,7 +35,8 @@ pub const COMMITTED_RUNS_MAX: usize = 512;
 /// Particles read ahead at once.
 pub(super) const READ_AHEAD_PARTICLES: usize = 1024;
 
-/// Bytes read ahead at once: 512 KiB, what a consumer may hold in memory while nobody receives.
+/// Bytes read ahead at once: 512 KiB. A consumer may hold twice as many in memory while nobody
+/// receives.
 pub(super) const READ_AHEAD_BYTES: usize = 512 * 1024;
 
 /// Particles that are read at once to be delivered again.
@@ -44,5 +45,7 @@ pub(super) const REDELIVER_PARTICLES: usize = 64;
 /// Bytes of particles after which a receive takes no further ones: 32 MiB.
 pub(super) const RECEIVE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Bytes by which a journal may outgrow four summaries of its state before it is replaced by one.
-pub(super) const JOURNAL_SLACK_BYTES: usize = 64 * 1024;
+/// Bytes by which a journal may outgrow four summaries of its state before it is replaced by one:
+/// 256 KiB, some thousand receives and commits. Replacing takes several syncs, reading so much when
+/// it is opened a millisecond.
+pub(super) const JOURNAL_SLACK_BYTES: usize = 256 * 1024;

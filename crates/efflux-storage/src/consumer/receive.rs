@@ -1,6 +1,5 @@
 //! How particles are chosen and handed out.
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
@@ -9,20 +8,10 @@ use efflux_particle::{Particle, Sequence, Timestamp};
 use super::core::Core;
 use super::groups::GroupKey;
 use super::ledger::{Due, Offer, Pick};
-use super::limits::{READ_AHEAD_BYTES, READ_AHEAD_PARTICLES, RECEIVE_BYTES, REDELIVER_PARTICLES};
+use super::limits::{RECEIVE_BYTES, REDELIVER_PARTICLES};
+use super::read_ahead::ReadAhead;
 use super::ticket::{Delivery, Ticket};
 use crate::error::{Error, Result};
-use crate::log::ReadLimit;
-
-/// Particles that were read and not yet looked at, ascending.
-#[derive(Debug, Default)]
-pub(super) struct ReadAhead(VecDeque<Particle>);
-
-impl ReadAhead {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-}
 
 /// What came of one look.
 struct Look {
@@ -112,10 +101,11 @@ impl Core {
                 self.bury(*doomed).await?;
             }
             let again = self.read_again(&due.picks).await?;
-            if due.picks.len() < max.min(room) {
-                self.fill(&mut ahead, cursor).await?;
+            let wanted = max.min(room).saturating_sub(due.picks.len());
+            if wanted > 0 {
+                ahead.fill(&*self.parts.log, cursor, wanted).await?;
             }
-            let is_end = ahead.0.is_empty();
+            let is_end = ahead.is_empty();
             let took = self.take(max, again, &mut ahead)?;
             if !took.deliveries.is_empty() {
                 drop(ahead);
@@ -163,21 +153,18 @@ impl Core {
         Ok(again)
     }
 
-    /// Reads on along the topic when everything that was read is used up.
-    async fn fill(&self, ahead: &mut ReadAhead, cursor: Sequence) -> Result<()> {
-        while ahead
-            .0
-            .pop_front_if(|particle| particle.sequence() < cursor)
-            .is_some()
-        {}
-        if ahead.0.is_empty() && cursor <= self.parts.log.head() {
-            let limit = ReadLimit {
-                particles: READ_AHEAD_PARTICLES,
-                bytes: READ_AHEAD_BYTES,
-            };
-            ahead.0 = self.parts.log.read(cursor, limit).await?.into();
-        }
-        Ok(())
+    /// Reads what the next receive will ask for, if the last one left too little of it. For the
+    /// time in which a caller waits for the disk anyway.
+    pub(super) async fn read_on(&self) {
+        let Ok(mut ahead) = self.reading.try_lock() else {
+            return;
+        };
+        let cursor = match self.state() {
+            Ok(state) => state.ledger.cursor(),
+            Err(_) => return,
+        };
+        // What fails here fails again in the next receive, which tells it.
+        let _ = ahead.refill(&*self.parts.log, cursor).await;
     }
 
     /// Leases particles: those that come again first, then new ones as far as there is room.
@@ -190,16 +177,19 @@ impl Core {
         let mut state = self.state()?;
         let room = state.ledger.room();
         let mut is_full = room == 0;
-        let (mut picks, mut particles, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let likely = max.min(room).min(again.len() + ahead.len());
+        let mut picks = Vec::with_capacity(likely);
+        let mut deliveries = Vec::with_capacity(likely);
+        let mut bytes = 0;
         for (pick, particle) in again {
             if picks.len() < room && state.ledger.is_due(pick) {
                 bytes += particle.frame().len();
                 picks.push(pick);
-                particles.push(particle);
+                deliveries.push(Delivery::begin(particle));
             }
         }
         while picks.len() < max.min(room) && bytes < RECEIVE_BYTES {
-            let Some(particle) = ahead.0.pop_front() else {
+            let Some(particle) = ahead.pop() else {
                 break;
             };
             let group = particle.metadata().message_group().map(GroupKey::of);
@@ -208,25 +198,22 @@ impl Core {
                 Offer::Deliver(pick) => {
                     bytes += particle.frame().len();
                     picks.push(pick);
-                    particles.push(particle);
+                    deliveries.push(Delivery::begin(particle));
                 }
                 Offer::Full => {
-                    ahead.0.push_front(particle);
+                    ahead.put_back(particle);
                     is_full = true;
                     break;
                 }
             }
         }
-        let mut deliveries = Vec::new();
         if !picks.is_empty() {
             let (tickets, entry) = state.ledger.deliver(&picks);
             state.push(&entry);
-            let handed = tickets.into_iter().zip(particles);
-            deliveries.extend(handed.map(|((ticket, deliveries), particle)| Delivery {
-                particle,
-                ticket,
-                deliveries,
-            }));
+            for (delivery, (ticket, count)) in deliveries.iter_mut().zip(tickets) {
+                delivery.ticket = ticket;
+                delivery.deliveries = count;
+            }
         }
         Ok(Took {
             deliveries,

@@ -18,6 +18,18 @@ pub struct Delivery {
     pub deliveries: u32,
 }
 
+impl Delivery {
+    /// A delivery whose ticket is still to be given. A particle is some hundred bytes, so it is put
+    /// in its place at once.
+    pub(super) fn begin(particle: Particle) -> Self {
+        Self {
+            ticket: Ticket::new(particle.sequence(), Token::default()),
+            particle,
+            deliveries: 0,
+        }
+    }
+}
+
 /// The lease on one delivered particle.
 ///
 /// Its text form names the particle's sequence, the consumer's epoch and the number of the delivery

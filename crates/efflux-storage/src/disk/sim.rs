@@ -73,11 +73,17 @@ impl SimDisk {
         self.machine.look().fail_at.insert(operation);
     }
 
+    /// The next sync of a file whose name ends so fails as [`SimDisk::fail_at`] says.
+    pub fn fail_next_sync_of(&self, end: &'static str) {
+        self.machine.look().fail_next_sync_of = Some(end);
+    }
+
     /// Forgets the crash and the failures that were planned.
     pub fn plan_nothing(&self) {
         let mut state = self.machine.look();
         state.crash_at = None;
         state.fail_at.clear();
+        state.fail_next_sync_of = None;
     }
 
     /// No more than that many bytes fit from now on in all files that [`SimDisk::bytes`] counts.
@@ -161,7 +167,12 @@ impl SimDisk {
 
     /// Makes every write and sync wait until [`SimDisk::release`].
     pub fn hold(&self) {
-        self.machine.look().is_holding = true;
+        self.machine.look().held_back = &["write", "sync"];
+    }
+
+    /// Makes every sync wait until [`SimDisk::release`]; writes are done.
+    pub fn hold_syncs(&self) {
+        self.machine.look().held_back = &["sync"];
     }
 
     /// Waits until a write or sync waits, or an operation fails instead.
@@ -171,7 +182,7 @@ impl SimDisk {
 
     /// Lets writes and syncs go on.
     pub fn release(&self) {
-        self.machine.look().is_holding = false;
+        self.machine.look().held_back = &[];
         self.machine.wake();
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ids;
 use super::key::Key;
 use super::rare::{self, Rare};
 use super::run::Run;
@@ -11,8 +12,12 @@ use super::{TopicNumber, list};
 use crate::table::Entry;
 
 /// Particles of a run from which on terms can be rare in it. In shorter ones nearly all would be,
-/// and would stay so when the runs are merged.
+/// and would stay so when the runs are merged; but for those of a field that has another value in
+/// nearly every particle.
 const RARE_RUN_MIN: u32 = 16_384;
+
+/// Particles with a field from which on it can be told that nearly all its values differ.
+const DISTINCT_MIN: usize = 1024;
 
 /// Most particles of a run that have a term which counts as rare: up to here, entries among the rare
 /// ones take fewer bytes than a key.
@@ -24,6 +29,7 @@ pub(super) struct Assembly {
     terms: Vec<(Vec<u8>, Vec<u8>)>,
     rare: Vec<Rare>,
     uncommon: HashMap<Vec<u8>, Vec<u32>>,
+    ids: Vec<ids::Entry>,
     entries: u64,
 }
 
@@ -35,6 +41,7 @@ impl Assembly {
             terms: Vec::new(),
             rare: Vec::new(),
             uncommon: HashMap::new(),
+            ids: Vec::new(),
             entries: 0,
         }
     }
@@ -44,13 +51,25 @@ impl Assembly {
         self.can_be_rare && count <= RARE_MAX
     }
 
+    /// Whether a term that so many particles have is rare, when so many have its field with so many
+    /// values.
+    pub(super) const fn is_rare_among(&self, count: usize, values: usize, all: usize) -> bool {
+        let is_distinct = all >= DISTINCT_MIN && values * 16 >= all * 15;
+        self.is_rare(count) || is_distinct && count <= RARE_MAX
+    }
+
     /// Adds a term with the offsets of its particles, which ascend.
     pub(super) fn add(&mut self, term: &[u8], offsets: &[u32]) {
-        self.entries += offsets.len() as u64;
-        if !self.is_rare(offsets.len()) {
-            self.terms.push((term.to_vec(), list::encode(offsets)));
-            return;
+        if self.is_rare(offsets.len()) {
+            return self.add_rare_term(term, offsets);
         }
+        self.entries += offsets.len() as u64;
+        self.terms.push((term.to_vec(), list::encode(offsets)));
+    }
+
+    /// Adds a term that is to count as rare.
+    pub(super) fn add_rare_term(&mut self, term: &[u8], offsets: &[u32]) {
+        self.entries += offsets.len() as u64;
         let hash = rare::hash(term);
         self.rare
             .extend(offsets.iter().map(|&offset| Rare { hash, offset }));
@@ -61,6 +80,11 @@ impl Assembly {
             Some(uncommon) => uncommon.extend_from_slice(offsets),
             None => drop(self.uncommon.insert(field.to_vec(), offsets.to_vec())),
         }
+    }
+
+    /// Adds the ids of all particles.
+    pub(super) fn add_ids(&mut self, ids: Vec<ids::Entry>) {
+        self.ids = ids;
     }
 
     /// Adds entries that are rare already.
@@ -96,6 +120,7 @@ impl Assembly {
                 &offsets,
             );
         }
+        let ids = ids::encode(std::mem::take(&mut self.ids));
         let has_rare = !self.rare.is_empty();
         let (bits, buckets) = rare::encode(self.rare);
         let run = Run {
@@ -103,21 +128,25 @@ impl Assembly {
             rare_bits: has_rare.then_some(bits),
             ..run.clone()
         };
-        let start = run.start;
+        let name = run.name(topic);
         let fixed = [
-            (Key::Run(topic, start), run.encode()),
-            (Key::Timestamps(topic, start), timestamps.encode()),
-            (Key::Created(topic, start), created.encode()),
+            (Key::Run(name), run.encode()),
+            (Key::Timestamps(name), timestamps.encode()),
+            (Key::Created(name), created.encode()),
         ];
         let fixed = fixed
             .into_iter()
             .map(|(key, value)| Entry::put(key.bytes(), value));
         let terms = self.terms.into_iter();
-        let terms =
-            terms.map(|(term, list)| Entry::put(Key::Term(topic, start, &term).bytes(), list));
+        let terms = terms.map(|(term, list)| Entry::put(Key::Term(name, &term).bytes(), list));
         let buckets = buckets.into_iter();
-        let buckets = buckets
-            .map(|(number, bytes)| Entry::put(Key::Rare(topic, start, number).bytes(), bytes));
-        (run, fixed.chain(terms).chain(buckets).collect())
+        let buckets =
+            buckets.map(|(number, bytes)| Entry::put(Key::Rare(name, number).bytes(), bytes));
+        let ids_of = ids.buckets.into_iter();
+        let ids_of =
+            ids_of.map(|(number, bytes)| Entry::put(Key::Ids(name, number).bytes(), bytes));
+        let filter = Entry::put(Key::Filter(name).bytes(), ids.filter);
+        let entries = fixed.chain(terms).chain(buckets).chain(ids_of);
+        (run, entries.chain([filter]).collect())
     }
 }

@@ -5,20 +5,22 @@
 //! - the table knows the topic by this name with the fingerprint of its root,
 //! - its runs follow each other without a gap,
 //! - the log's particle at the end of the last run has the fingerprint that the run names,
-//! - ids and groups are there through the end of the last run, as far as their marks can tell; when
-//!   they reach further, as after a crash between two writes, the log has that particle too.
+//! - groups are there through the end of the last run, as their mark tells; when they reach further,
+//!   as after a crash between two writes, the log has that particle too.
 //!
 //! Otherwise the topic gets a new number and is indexed anew; entries of the old number go later.
 
+use std::ops::ControlFlow;
+
 use efflux_particle::{Fingerprint, Head, Sequence};
 
-use super::key::Key;
+use super::key::{self, Key};
 use super::run::{Run, decode_head, encode_head};
 use super::topic::{Attached, State, TopicIndex};
 use super::{TOPIC_NUMBER_MAX, TopicNumber, damaged};
 use crate::error::{Error, Result};
 use crate::log::ReadLimit;
-use crate::table::{Changes, Entry, Table};
+use crate::table::{Changes, Entry, Space, Table};
 
 /// What ended following, for now.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
         table,
         epoch,
         number,
+        seed: seed(&root),
         runs,
     };
     let mut state = topic.state.write();
@@ -76,6 +79,13 @@ pub(super) async fn attach(topic: &TopicIndex) -> Result<Attached, Fault> {
     *state = State::Attached(attached.clone());
     drop(state);
     Ok(attached)
+}
+
+/// What the hashes of a topic's ids begin with: nobody can choose ids of one hash before the topic
+/// is made.
+fn seed(root: &Fingerprint) -> u64 {
+    let first = root.as_bytes().first_chunk();
+    first.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The number and root that the table has for a name.
@@ -120,8 +130,7 @@ struct Stored {
 fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
     let mut runs: Vec<Run> = Vec::new();
     let mut end = 0;
-    while let Some(bytes) = Key::Run(number, end).get(table)? {
-        let run = Run::decode(end, &bytes).ok_or_else(damaged)?;
+    while let Some(run) = run_at(table, number, end)? {
         end = run.end();
         runs.push(run);
     }
@@ -134,19 +143,26 @@ fn stored(table: &dyn Table, number: TopicNumber) -> Result<Option<Stored>> {
         }));
     };
     let mut heads = vec![last.head()];
-    let groups = mark(table, Key::GroupsMark(number))?;
-    let journaled = last.journaled;
-    match groups {
+    match mark(table, Key::GroupsMark(number))? {
         Some(groups) if groups.sequence.next().get() >= end => heads.push(groups),
         _ => return Ok(None),
     }
-    if journaled > 0 {
-        match mark(table, Key::IdsMark(number))? {
-            Some(ids) if ids.sequence.next().get() >= journaled => heads.push(ids),
-            _ => return Ok(None),
-        }
-    }
     Ok(Some(Stored { runs, heads }))
+}
+
+/// The run that begins at a place: the one that was merged last.
+fn run_at(table: &dyn Table, number: TopicNumber, start: u64) -> Result<Option<Run>> {
+    let (from, until) = key::record_range(number, start);
+    let mut found = Ok(None);
+    table.scan(Space::Runs, &from, &until, &mut |key, value| {
+        let run = key::read_generation(key).and_then(|it| Run::decode(start, it, value));
+        found = run.map(Some).ok_or_else(damaged);
+        match found {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    found
 }
 
 fn mark(table: &dyn Table, key: Key<'_>) -> Result<Option<Head>> {

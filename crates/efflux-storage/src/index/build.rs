@@ -1,17 +1,19 @@
 //! Builds a run from particles.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use efflux_particle::{ContentEncoding, Fingerprint, Metadata, Particle};
+use foldhash::quality::RandomState;
 
 use super::assembly::Assembly;
+use super::ids::{self, IdHash};
 use super::key::{self, Key};
 use super::run::{Run, encode_head};
 use super::term::{self, Field, Kind};
 use super::zones::{Span, Zones};
 use super::{TopicNumber, key::group_key};
-use crate::table::{Changes, Entry, Point, point_value};
+use crate::table::{Changes, Entry, point_value};
 
 /// Most particles of a run as it is first written: 65,536. What a run costs for each of its distinct
 /// terms is then shared by enough particles, and it is built in some 50 ms.
@@ -23,16 +25,18 @@ const TERM_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries of all lists of a run in the making, past which it is written: 1 million, 8 MB.
 const OCCURRENCES_MAX: usize = 1024 * 1024;
 
-/// Keys past which a run is written as finished tables rather than through the journal.
-const BULK_KEYS_MIN: usize = 4096;
+/// Particles from which on a run is written as finished tables rather than through the journal.
+const BULK_PARTICLES_MIN: u32 = 4096;
 
 /// A run in the making.
 pub(super) struct Builder {
     topic: TopicNumber,
+    seed: u64,
     start: u64,
     count: u32,
     fingerprint: Fingerprint,
-    ids: Vec<Point>,
+    ids: Vec<ids::Entry>,
+    id_span: ids::Span,
     terms: Terms,
     /// For each entry its term and its offset, in the order of the offsets.
     occurrences: Vec<(u32, u32)>,
@@ -41,13 +45,16 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(topic: TopicNumber, start: u64) -> Self {
+    /// `seed` is the topic's, for the hashes of its ids.
+    pub(super) fn new(topic: TopicNumber, seed: u64, start: u64) -> Self {
         Self {
             topic,
+            seed,
             start,
             count: 0,
             fingerprint: Fingerprint::from_bytes([0; efflux_particle::HASH_BYTES]),
             ids: Vec::new(),
+            id_span: ids::Span::Empty,
             terms: Terms::default(),
             occurrences: Vec::new(),
             timestamps: Zones::default(),
@@ -77,11 +84,9 @@ impl Builder {
         let offset = self.count;
         self.count += 1;
         self.fingerprint = particle.fingerprint();
-        let key = key::id_key(self.topic, &metadata.id());
-        self.ids.push(Point {
-            key,
-            value: metadata.sequence().get(),
-        });
+        let id = metadata.id();
+        self.ids.push(IdHash::of(&id, self.seed).at(offset));
+        self.id_span = self.id_span.with(ids::Span::of(&id));
         self.timestamps
             .add(offset, Span::at(metadata.timestamp().nanos()));
         self.created
@@ -93,43 +98,32 @@ impl Builder {
     }
 
     /// The changes that put the run into the table, and its record.
-    pub(super) fn finish(mut self, journaled: u64) -> (Run, Changes) {
+    pub(super) fn finish(mut self) -> (Run, Changes) {
         let head = encode_head(self.next().saturating_sub(1), &self.fingerprint);
         let offsets = self.offsets();
         let mut groups = self.groups(&offsets);
-        let mark = |key: Key<'_>| Entry::put(key.bytes(), head.clone());
-        groups.push(mark(Key::GroupsMark(self.topic)));
+        groups.push(Entry::put(Key::GroupsMark(self.topic).bytes(), head));
         groups.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.ids.sort_unstable();
-        self.ids.dedup_by_key(|point| point.key);
-        let mut run = Run {
+        let run = Run {
             start: self.start,
+            generation: key::GENERATION_FIRST,
             count: self.count,
             entries: 0,
             rare_bits: None,
             timestamps: self.timestamps.span(),
             created: self.created.span(),
-            journaled,
+            ids: self.id_span,
             fingerprint: self.fingerprint,
         };
-        let keys = self.ids.len() + self.terms.spans.len();
-        let bulk = keys >= BULK_KEYS_MIN;
-        if !bulk {
-            run.journaled = run.end();
-        }
-        let assembly = self.assemble(&offsets);
+        let mut assembly = self.assemble(&offsets);
+        assembly.add_ids(std::mem::take(&mut self.ids));
         let (run, runs) = assembly.finish(self.topic, &run, &self.timestamps, &self.created);
-        let ids_mark = (!bulk).then(|| mark(Key::IdsMark(self.topic)));
-        (
-            run,
-            Changes {
-                bulk,
-                ids: self.ids,
-                ids_mark,
-                groups,
-                runs,
-            },
-        )
+        let changes = Changes {
+            bulk: self.count >= BULK_PARTICLES_MIN,
+            groups,
+            runs,
+        };
+        (run, changes)
     }
 
     /// The offsets of every term, by a counting sort of the entries.
@@ -172,25 +166,31 @@ impl Builder {
 
     fn assemble(&self, offsets: &Offsets) -> Assembly {
         let mut assembly = Assembly::new(self.count);
-        let mut present: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        let mut present: HashMap<&[u8], (usize, Vec<u32>)> = HashMap::new();
+        let terms = || {
+            (0..).zip(&self.terms.spans).filter_map(|(number, span)| {
+                let bytes = self.terms.bytes_of(span);
+                Some((bytes, offsets.of(number), term::read(bytes)?.1))
+            })
+        };
+        for (_, places, field) in terms() {
+            let (values, all) = present.entry(field).or_default();
+            *values += 1;
+            all.extend_from_slice(places);
+        }
         let mut order = Vec::new();
-        for (number, span) in (0..).zip(&self.terms.spans) {
-            let bytes = self.terms.bytes_of(span);
-            let places = offsets.of(number);
-            let Some((_, field)) = term::read(bytes) else {
-                continue;
-            };
-            present.entry(field).or_default().extend_from_slice(places);
+        for (bytes, places, field) in terms() {
+            let (values, all) = present.get(field).map_or((0, 0), |it| (it.0, it.1.len()));
             // Rare terms need no order: sorting is for those that get a key.
-            if assembly.is_rare(places.len()) {
-                assembly.add(bytes, places);
+            if assembly.is_rare_among(places.len(), values, all) {
+                assembly.add_rare_term(bytes, places);
             } else {
                 order.push((bytes, places));
             }
         }
         let mut present: Vec<_> = present.into_iter().collect();
         present.sort_unstable();
-        for (field, mut places) in present {
+        for (field, (_, mut places)) in present {
             places.sort_unstable();
             assembly.add(&[&[Kind::Present.byte()], field].concat(), &places);
         }

@@ -1,12 +1,14 @@
 //! Walks through the places that may match a query.
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use efflux_particle::Sequence;
 
 use super::TopicIndex;
-use super::plan::{Place, Plan};
+use super::place::Place;
+use super::plan::Plan;
 use super::set::CHUNK;
 use super::topic::Attached;
 use crate::error::Result;
@@ -28,13 +30,13 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Candidates {
     topic: Arc<TopicIndex>,
-    query: Query,
+    query: Arc<Query>,
     order: Order,
     /// What is still to be looked at; an end that was passed is none.
     left: Option<RangeInclusive<u64>>,
     loaded: Option<Loaded>,
-    /// Found and not handed out, the next one last.
-    found: Vec<u64>,
+    /// Found and not handed out, the next one first.
+    found: VecDeque<u64>,
 }
 
 struct Loaded {
@@ -46,7 +48,7 @@ struct Loaded {
 impl Candidates {
     pub(super) fn new(
         topic: Arc<TopicIndex>,
-        query: Query,
+        query: Arc<Query>,
         from: Sequence,
         until: Sequence,
         order: Order,
@@ -58,7 +60,7 @@ impl Candidates {
             order,
             left,
             loaded: None,
-            found: Vec::new(),
+            found: VecDeque::new(),
         }
     }
 
@@ -68,16 +70,20 @@ impl Candidates {
     /// # Errors
     /// `Unavailable` when the index cannot be read. Scan instead.
     pub(crate) fn next_batch(&mut self, max: usize) -> Result<Option<Vec<Sequence>>> {
-        let mut steps = 0;
-        while self.found.is_empty() && steps < CHUNKS_PER_STEP {
-            if !self.step()? {
-                return Ok(None);
+        // What is found here and there is handed out together, so that it is read together.
+        for _ in 0..CHUNKS_PER_STEP {
+            if self.found.len() >= max {
+                break;
             }
-            steps += 1;
+            if !self.step()? {
+                if self.found.is_empty() {
+                    return Ok(None);
+                }
+                break;
+            }
         }
-        let rest = self.found.len().saturating_sub(max);
-        let batch = self.found.split_off(rest);
-        Ok(Some(batch.into_iter().rev().map(Sequence::new).collect()))
+        let count = self.found.len().min(max);
+        Ok(Some(self.found.drain(..count).map(Sequence::new).collect()))
     }
 
     /// The first place that was not looked at; none when there is none left.
@@ -87,7 +93,7 @@ impl Candidates {
             Order::Ascending => *left.start(),
             Order::Descending => *left.end(),
         };
-        Some(Sequence::new(self.found.last().copied().unwrap_or(next)))
+        Some(Sequence::new(self.found.front().copied().unwrap_or(next)))
     }
 
     /// Looks at one chunk; false when nothing is left.
@@ -121,11 +127,7 @@ impl Candidates {
             .as_ref()
             .is_some_and(|it| it.start == run.start && it.end == run.end())
         {
-            let place = Place {
-                table: &*attached.table,
-                topic: attached.number,
-                run,
-            };
+            let place = Place::new(attached, run, &self.topic.shared.held);
             let plan = Plan::load(self.query.expr(), place)?;
             self.loaded = Some(Loaded {
                 start: run.start,
@@ -146,12 +148,12 @@ impl Candidates {
         let last = (base + u64::from(CHUNK) - 1).min(run.end() - 1).min(until);
         let places = plan
             .chunk(u32::try_from(chunk).unwrap_or(u32::MAX))?
-            .places();
+            .into_places();
         let found = places.into_iter().map(|place| base + u64::from(place));
-        self.found
-            .extend(found.filter(|sequence| (first..=last).contains(sequence)));
-        if self.order == Order::Ascending {
-            self.found.reverse();
+        let found = found.filter(|sequence| (first..=last).contains(sequence));
+        match self.order {
+            Order::Ascending => self.found.extend(found),
+            Order::Descending => self.found.extend(found.rev()),
         }
         self.pass(first, last);
         Ok(true)

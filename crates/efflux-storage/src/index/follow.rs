@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use efflux_particle::Sequence;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attach::{Fault, attach};
@@ -137,8 +138,9 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
     let mut follower = Follower {
         topic,
         epoch: attached.epoch,
-        builder: Builder::new(attached.number, attached.end()),
+        builder: Builder::new(attached.number, attached.seed, attached.end()),
         since: None,
+        merging: JoinSet::new(),
     };
     follower.publish(&attached);
     drop(attached);
@@ -151,6 +153,7 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
         if follower.read().await? {
             if follower.builder.is_full() || follower.is_wanted() {
                 follower.write()?;
+                follower.merge().await?;
             }
             continue;
         }
@@ -160,9 +163,10 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
         }
         if follower.is_wanted() || follower.since.is_some_and(|it| it.elapsed() >= AGE_MAX) {
             follower.write()?;
+            follower.merge().await?;
             continue;
         }
-        if follower.builder.is_empty() && merge::step(topic, follower.epoch)? {
+        if follower.builder.is_empty() && follower.merge().await? {
             tokio::task::yield_now().await;
             continue;
         }
@@ -171,6 +175,7 @@ async fn follow_attached(topic: &Arc<TopicIndex>) -> Result<(), Fault> {
         tokio::select! {
             () = topic.woken.notified() => {}
             () = until(deadline) => {}
+            Some(merged) = follower.merging.join_next() => follower.merged(merged)?,
             past = topic.log.wait_past(last) => if past.is_err() {
                 // Nothing more is appended; what was is still to be written.
                 tokio::select! {
@@ -190,6 +195,8 @@ struct Follower<'a> {
     builder: Builder,
     /// When the oldest particle of the builder was read.
     since: Option<Instant>,
+    /// A merge that takes its time, on the same thread; it ends with the follower.
+    merging: JoinSet<Result<(), Fault>>,
 }
 
 impl Follower<'_> {
@@ -218,6 +225,8 @@ impl Follower<'_> {
             self.builder.push(particle);
             if self.builder.is_full() {
                 self.write()?;
+                self.merge().await?;
+                self.check()?;
             }
         }
         if !self.builder.is_empty() {
@@ -245,11 +254,10 @@ impl Follower<'_> {
             return Ok(());
         }
         let attached = attached(self.topic, self.epoch)?;
-        let next = Builder::new(attached.number, self.builder.next());
+        let next = Builder::new(attached.number, attached.seed, self.builder.next());
         let builder = std::mem::replace(&mut self.builder, next);
         self.since = None;
-        let journaled = attached.runs.last().map_or(0, |run| run.journaled);
-        let (run, changes) = builder.finish(journaled);
+        let (run, changes) = builder.finish();
         attached
             .table
             .write(changes)
@@ -262,7 +270,36 @@ impl Follower<'_> {
         let attached = attached.clone();
         drop(state);
         self.publish(&attached);
-        merge::step(self.topic, self.epoch).map(|_| ())
+        Ok(())
+    }
+
+    /// Merges what is quickly merged, and begins to merge what is not, unless it has begun before;
+    /// whether something was merged.
+    async fn merge(&mut self) -> Result<bool, Fault> {
+        while let Some(merged) = self.merging.try_join_next() {
+            self.merged(merged)?;
+        }
+        if !self.merging.is_empty() {
+            return Ok(false);
+        }
+        let Some(next) = merge::next(self.topic, self.epoch)? else {
+            return Ok(false);
+        };
+        let is_small = next.is_small;
+        let merge = merge::run(Arc::clone(self.topic), self.epoch, next);
+        if is_small {
+            merge.await?;
+        } else {
+            self.merging.spawn(merge);
+        }
+        Ok(is_small)
+    }
+
+    fn merged(&self, merged: Result<Result<(), Fault>, JoinError>) -> Result<(), Fault> {
+        merged.unwrap_or_else(|error| {
+            let error = super::unavailable(&format!("merging failed: {error}"));
+            Err(Fault::Table(error, self.epoch))
+        })
     }
 
     /// Tells everyone how far look-ups answer.

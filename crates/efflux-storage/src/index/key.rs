@@ -2,26 +2,28 @@
 //!
 //! ```text
 //! space   key                                        value
-//! ids     u32 (topic * 4 + 0)  uuid, 16 bytes        sequence
-//! ids     u32 (topic * 4 + 1)  hash of a text id     sequence
-//! ids     u32 (topic * 4 + 2)  zeros                 head through which ids were put in by journal
 //! groups  u32 (topic * 4 + 0)  group, 1 to 16 bytes  the group's last sequence
 //! groups  u32 (topic * 4 + 1)  hash of a longer one  the group's last sequence
 //! groups  u32 (topic * 4 + 2)  zeros                 head through which groups are there
 //! runs    u32 0  0  name                             number of the topic, fingerprint of its root
 //! runs    u32 0  1                                   the next number of a topic
 //! runs    u32 0  2  u32 topic                        nothing: the entries of the topic can go
-//! runs    u32 topic  u64 start  0                    record of the run that begins there
-//! runs    u32 topic  u64 start  1, 2                 zones of its timestamps, of the times created
-//! runs    u32 topic  u64 start  3  term              offsets of its particles that have the term
-//! runs    u32 topic  u64 start  4  u16 bucket        rare terms of this bucket, with their offsets
+//! runs    u32 0  3  u32 topic  u64 start  u8 gen     the end of this run: what it was merged of
+//!                                                    can go
+//! runs    u32 topic  u64 start  0  u8 gen            record of the run that begins there
+//! runs    u32 topic  u64 start  u8 gen  1, 2         zones of its timestamps, of the times created
+//! runs    u32 topic  u64 start  u8 gen  3  term      offsets of its particles that have the term
+//! runs    u32 topic  u64 start  u8 gen  4  u16       rare terms of this bucket, with their offsets
+//! runs    u32 topic  u64 start  u8 gen  5  u16       ids of this bucket, with their offsets
+//! runs    u32 topic  u64 start  u8 gen  6            filter of its ids
 //! ```
 //!
 //! Numbers are big-endian, so that keys sort as they do. A hash is the first half of a SHA-256. The
-//! keys of a run are written together and removed together, when the run is merged into a longer
-//! one that begins no later. All keys of a topic last until the topic is forgotten.
+//! keys of a run are written together. A run has the generation 1 when it is first written, and a
+//! greater one than all it was merged of: of those that begin at one place the greatest counts, and
+//! what lies within it does not. All keys of a topic last until the topic is forgotten.
 
-use efflux_particle::{Fingerprint, Id};
+use efflux_particle::Fingerprint;
 
 use super::TopicNumber;
 use super::term::GroupText;
@@ -35,23 +37,35 @@ const STORE: [u8; 4] = [0; 4];
 const TOPIC: u8 = 0;
 const NEXT_TOPIC: u8 = 1;
 const GONE: u8 = 2;
+const MERGED: u8 = 3;
 
 const RECORD: u8 = 0;
 const TIMESTAMPS: u8 = 1;
 const CREATED: u8 = 2;
 const TERM: u8 = 3;
 const RARE: u8 = 4;
+const IDS: u8 = 5;
+const FILTER: u8 = 6;
 
 /// Bytes before the part in the key of a run.
-pub(super) const RUN_BYTES: usize = 12;
+pub(super) const RUN_BYTES: usize = 13;
+
+/// The generation of a run as it is first written.
+pub(super) const GENERATION_FIRST: u8 = 1;
+
+/// What tells a run from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RunName {
+    pub(super) topic: TopicNumber,
+    /// The first particle's sequence.
+    pub(super) start: u64,
+    /// How often what is in it was merged, and one.
+    pub(super) generation: u8,
+}
 
 /// A key. Each has one value at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Key<'a> {
-    /// `ids`: where a particle stands.
-    Id(TopicNumber, &'a Id),
-    /// `ids`: through where ids were put in by journal.
-    IdsMark(TopicNumber),
     /// `groups`: the last particle of a group.
     Group(TopicNumber, &'a str),
     /// `groups`: through where groups are there.
@@ -62,16 +76,22 @@ pub(super) enum Key<'a> {
     NextTopic,
     /// `runs`: a number whose entries can go.
     Gone(TopicNumber),
+    /// `runs`: a run, while there are still keys of those that it was merged of.
+    Merged(RunName),
     /// `runs`: the record of a run.
-    Run(TopicNumber, u64),
+    Run(RunName),
     /// `runs`: the zones of a run's timestamps.
-    Timestamps(TopicNumber, u64),
+    Timestamps(RunName),
     /// `runs`: the zones of the times its particles were created.
-    Created(TopicNumber, u64),
+    Created(RunName),
     /// `runs`: where a term stands in a run.
-    Term(TopicNumber, u64, &'a [u8]),
+    Term(RunName, &'a [u8]),
     /// `runs`: rare terms of a run.
-    Rare(TopicNumber, u64, u16),
+    Rare(RunName, u16),
+    /// `runs`: ids of a run.
+    Ids(RunName, u16),
+    /// `runs`: the filter of a run's ids.
+    Filter(RunName),
 }
 
 impl Key<'_> {
@@ -82,7 +102,6 @@ impl Key<'_> {
 
     const fn space(&self) -> Space {
         match self {
-            Self::Id(..) | Self::IdsMark(_) => Space::Ids,
             Self::Group(..) | Self::GroupsMark(_) => Space::Groups,
             _ => Space::Runs,
         }
@@ -90,19 +109,28 @@ impl Key<'_> {
 
     pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
-            Self::Id(topic, id) => id_key(*topic, id).to_vec(),
-            Self::IdsMark(topic) | Self::GroupsMark(topic) => point(*topic, 2, &[]).to_vec(),
+            Self::GroupsMark(topic) => point(*topic, 2, &[]).to_vec(),
             Self::Group(topic, group) => {
                 group_key(*topic, &GroupText::Whole(group.as_bytes())).to_vec()
             }
             Self::Topic(name) => store(TOPIC, name.as_bytes()),
             Self::NextTopic => store(NEXT_TOPIC, &[]),
             Self::Gone(topic) => store(GONE, &big(topic.0)),
-            Self::Run(topic, start) => part(*topic, *start, RECORD, &[]),
-            Self::Timestamps(topic, start) => part(*topic, *start, TIMESTAMPS, &[]),
-            Self::Created(topic, start) => part(*topic, *start, CREATED, &[]),
-            Self::Term(topic, start, term) => part(*topic, *start, TERM, term),
-            Self::Rare(topic, start, bucket) => part(*topic, *start, RARE, &big16(*bucket)),
+            Self::Merged(run) => {
+                let rest = [&big(run.topic.0)[..], &big64(run.start), &[run.generation]];
+                store(MERGED, &rest.concat())
+            }
+            Self::Run(run) => {
+                let mut key = record_range(run.topic, run.start).0;
+                key.push(run.generation);
+                key
+            }
+            Self::Timestamps(run) => part(*run, TIMESTAMPS, &[]),
+            Self::Created(run) => part(*run, CREATED, &[]),
+            Self::Term(run, term) => part(*run, TERM, term),
+            Self::Rare(run, bucket) => part(*run, RARE, &big16(*bucket)),
+            Self::Ids(run, bucket) => part(*run, IDS, &big16(*bucket)),
+            Self::Filter(run) => part(*run, FILTER, &[]),
         }
     }
 }
@@ -111,6 +139,7 @@ impl Key<'_> {
 pub(super) enum Part<'a> {
     Term(&'a [u8]),
     Rare(u16),
+    Ids,
     Other,
 }
 
@@ -119,21 +148,42 @@ pub(super) fn read_part(key: &[u8]) -> Part<'_> {
     match key.get(RUN_BYTES..).and_then(<[u8]>::split_first) {
         Some((&TERM, term)) => Part::Term(term),
         Some((&RARE, [high, low])) => Part::Rare(u16::from(*high) << 8 | u16::from(*low)),
+        Some((&IDS, _)) => Part::Ids,
         _ => Part::Other,
     }
+}
+
+/// The generation in the key of a run's record.
+pub(super) fn read_generation(key: &[u8]) -> Option<u8> {
+    key.get(RUN_BYTES..)?.first().copied()
+}
+
+/// The run whose parts can go, from its key.
+pub(super) fn read_merged(key: &[u8]) -> Option<RunName> {
+    let (topic, rest) = key.get(5..)?.split_first_chunk()?;
+    let (start, rest) = rest.split_first_chunk()?;
+    Some(RunName {
+        topic: TopicNumber(read_big(*topic)),
+        start: read_big64(*start),
+        generation: *rest.first()?,
+    })
+}
+
+/// Whether a key is one of a run that this one was merged of, when it is a key of its range.
+pub(super) fn is_part_of_merged(key: &[u8], run: RunName) -> bool {
+    let start = key.get(4..12).and_then(<[u8]>::first_chunk);
+    let generation = match key.get(12) {
+        Some(&RECORD) => read_generation(key),
+        other => other.copied(),
+    };
+    start.is_some_and(|start| read_big64(*start) > run.start)
+        || generation.is_some_and(|generation| generation < run.generation)
 }
 
 /// The number in the key of a topic that can go.
 pub(super) fn read_gone(key: &[u8]) -> Option<TopicNumber> {
     let bytes = key.get(5..)?.try_into().ok()?;
     Some(TopicNumber(read_big(bytes)))
-}
-
-pub(super) fn id_key(topic: TopicNumber, id: &Id) -> [u8; POINT_KEY_BYTES] {
-    match (id.uuid(), id.text()) {
-        (Some(uuid), _) => point(topic, 0, uuid),
-        (None, text) => point(topic, 1, &hash(text.unwrap_or_default().as_bytes())),
-    }
 }
 
 pub(super) fn group_key(topic: TopicNumber, group: &GroupText<'_>) -> [u8; POINT_KEY_BYTES] {
@@ -156,20 +206,31 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
 /// The bounds of all keys of a topic in a space.
 pub(super) fn topic_range(topic: TopicNumber, space: Space) -> (Vec<u8>, Vec<u8>) {
     match space {
-        Space::Ids | Space::Groups => (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec()),
+        Space::Groups => (big(topic.0 * 4).to_vec(), big(topic.0 * 4 + 4).to_vec()),
         Space::Runs => (big(topic.0).to_vec(), big(topic.0 + 1).to_vec()),
     }
 }
 
 /// The bounds of all keys of the runs that begin at `from` or later, and before `until`.
-pub(super) fn run_range(topic: TopicNumber, from: u64, until: u64) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn runs_range(topic: TopicNumber, from: u64, until: u64) -> (Vec<u8>, Vec<u8>) {
     let bound = |start| [&big(topic.0)[..], &big64(start)].concat();
     (bound(from), bound(until))
 }
 
+/// The bounds of the records of the runs that begin at `start`.
+pub(super) fn record_range(topic: TopicNumber, start: u64) -> (Vec<u8>, Vec<u8>) {
+    let bound = |kind| [&big(topic.0)[..], &big64(start), &[kind]].concat();
+    (bound(RECORD), bound(RECORD + 1))
+}
+
+/// The bounds of all keys of a run but its record.
+pub(super) fn run_range(run: RunName) -> (Vec<u8>, Vec<u8>) {
+    (part(run, TIMESTAMPS, &[]), part(run, FILTER + 1, &[]))
+}
+
 /// The bounds of the keys of a run's terms that begin with `prefix`.
-pub(super) fn term_range(topic: TopicNumber, start: u64, prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let from = part(topic, start, TERM, prefix);
+pub(super) fn term_range(run: RunName, prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let from = part(run, TERM, prefix);
     let mut until = from.clone();
     while let Some(last) = until.pop() {
         if let Some(next) = last.checked_add(1) {
@@ -178,6 +239,11 @@ pub(super) fn term_range(topic: TopicNumber, start: u64, prefix: &[u8]) -> (Vec<
         }
     }
     (from, until)
+}
+
+/// The bounds of the keys of runs whose parts can go.
+pub(super) fn merged_range() -> (Vec<u8>, Vec<u8>) {
+    (store(MERGED, &[]), store(MERGED + 1, &[]))
 }
 
 /// The bounds of the keys of topics whose entries can go.
@@ -198,8 +264,9 @@ fn store(kind: u8, rest: &[u8]) -> Vec<u8> {
     [&STORE[..], &[kind], rest].concat()
 }
 
-fn part(topic: TopicNumber, start: u64, part: u8, rest: &[u8]) -> Vec<u8> {
-    [&big(topic.0)[..], &big64(start), &[part], rest].concat()
+fn part(run: RunName, part: u8, rest: &[u8]) -> Vec<u8> {
+    let begin = [run.generation, part];
+    [&big(run.topic.0)[..], &big64(run.start), &begin, rest].concat()
 }
 
 #[expect(clippy::big_endian_bytes, reason = "keys sort as their numbers do")]
@@ -222,9 +289,22 @@ const fn read_big(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes)
 }
 
+#[expect(clippy::big_endian_bytes, reason = "keys sort as their numbers do")]
+const fn read_big64(bytes: [u8; 8]) -> u64 {
+    u64::from_be_bytes(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const fn run(topic: u32, start: u64, generation: u8) -> RunName {
+        RunName {
+            topic: TopicNumber(topic),
+            start,
+            generation,
+        }
+    }
 
     #[test]
     fn keys_sort_by_topic_then_run_then_part() {
@@ -233,42 +313,59 @@ mod tests {
             Key::Topic("a"),
             Key::NextTopic,
             Key::Gone(topic(3)),
-            Key::Run(topic(1), 0),
-            Key::Timestamps(topic(1), 0),
-            Key::Term(topic(1), 0, b"a"),
-            Key::Term(topic(1), 0, b"b"),
-            Key::Rare(topic(1), 0, 255),
-            Key::Rare(topic(1), 0, 256),
-            Key::Run(topic(1), 256),
-            Key::Run(topic(256), 1),
+            Key::Merged(run(1, 0, 2)),
+            Key::Run(run(1, 0, 1)),
+            Key::Run(run(1, 0, 2)),
+            Key::Timestamps(run(1, 0, 1)),
+            Key::Term(run(1, 0, 1), b"a"),
+            Key::Term(run(1, 0, 1), b"b"),
+            Key::Rare(run(1, 0, 1), 255),
+            Key::Rare(run(1, 0, 1), 256),
+            Key::Ids(run(1, 0, 1), 0),
+            Key::Filter(run(1, 0, 1)),
+            Key::Timestamps(run(1, 0, 2)),
+            Key::Run(run(1, 256, 1)),
+            Key::Run(run(256, 1, 1)),
         ];
         assert!(keys.map(|key| key.bytes()).is_sorted());
     }
 
     #[test]
     fn parts_read_back() {
-        let term = Key::Term(TopicNumber(7), 9, b"x").bytes();
+        let term = Key::Term(run(7, 9, 1), b"x").bytes();
         assert!(matches!(read_part(&term), Part::Term(b"x")));
-        let rare = Key::Rare(TopicNumber(7), 9, 0x0102).bytes();
+        let rare = Key::Rare(run(7, 9, 1), 0x0102).bytes();
         assert!(matches!(read_part(&rare), Part::Rare(0x0102)));
         assert_eq!(
             read_gone(&Key::Gone(TopicNumber(5)).bytes()),
             Some(TopicNumber(5))
         );
+        let merged = run(7, 9, 3);
+        assert_eq!(read_merged(&Key::Merged(merged).bytes()), Some(merged));
+        assert_eq!(read_generation(&Key::Run(merged).bytes()), Some(3));
     }
 
     #[test]
-    fn a_text_id_never_stands_for_a_uuid() {
-        let text: Id = "order 7".parse().unwrap();
-        let uuid = Id::from_uuid(hash(b"order 7"));
-        assert_ne!(id_key(TopicNumber(1), &text), id_key(TopicNumber(1), &uuid));
+    fn what_a_run_was_merged_of_is_told_from_the_run() {
+        let merged = run(7, 9, 3);
+        for (key, is_part) in [
+            (Key::Run(run(7, 9, 2)), true),
+            (Key::Rare(run(7, 9, 2), 1), true),
+            (Key::Run(run(7, 10, 1)), true),
+            (Key::Term(run(7, 10, 4), b"x"), true),
+            (Key::Run(merged), false),
+            (Key::Created(merged), false),
+            (Key::Term(run(7, 9, 4), b"x"), false),
+        ] {
+            assert_eq!(is_part_of_merged(&key.bytes(), merged), is_part, "{key:?}");
+        }
     }
 
     #[test]
     fn a_prefix_range_holds_what_begins_with_it() {
-        let (from, until) = term_range(TopicNumber(1), 0, &[0xff, 0xff]);
-        let inside = Key::Term(TopicNumber(1), 0, &[0xff, 0xff, 9]).bytes();
+        let (from, until) = term_range(run(1, 0, 1), &[0xff, 0xff]);
+        let inside = Key::Term(run(1, 0, 1), &[0xff, 0xff, 9]).bytes();
         assert!(from <= inside && inside < until);
-        assert!(until <= Key::Rare(TopicNumber(1), 0, 0).bytes());
+        assert!(until <= Key::Rare(run(1, 0, 1), 0).bytes());
     }
 }

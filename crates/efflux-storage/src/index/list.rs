@@ -6,10 +6,12 @@
 //!             chunk: how many further than the last one begins; kind and payload:
 //!             0  (difference)*    1  bits, the lowest first, without zero bytes at the end
 //!             2  first  last      all places between these two
+//!             3  256 counts  low*  how many places each block of 256 has; their lowest bytes
 //! ```
 //!
-//! All numbers are [`varint`](super::varint)s but for the first byte, the kinds and the bits. A
-//! reader of one chunk steps over the others.
+//! All numbers are [`varint`](super::varint)s but for the first byte, the kinds, the bits, the
+//! counts and the lowest bytes. A reader of one chunk steps over the others, and one who asks for a
+//! few places of a chunk steps over the blocks between them.
 
 use super::set::{CHUNK, Set};
 use super::varint;
@@ -20,6 +22,14 @@ const CHUNKED: u8 = 1;
 const DIFFERENCES: u8 = 0;
 const BITS: u8 = 1;
 const RANGE: u8 = 2;
+const BLOCKS: u8 = 3;
+
+/// Blocks of a chunk.
+const BLOCK_COUNT: usize = 256;
+
+/// Places of a chunk from which on they are kept by blocks: differences would save less than the
+/// counts of the blocks cost, and must all be read to find one of them.
+const BLOCKS_PLACES_MIN: usize = 512;
 
 /// Offsets up to which a list is flat: stepping over chunks saves nothing in it.
 const FLAT_MAX: usize = 32;
@@ -59,8 +69,15 @@ fn put_chunk(payload: &mut Vec<u8>, chunk: &[u32]) -> u8 {
         varint::put(payload, u64::from(last));
         return RANGE;
     }
-    put_differences(payload, places());
     let bits_bytes = last as usize / 8 + 1;
+    if chunk.len() >= BLOCKS_PLACES_MIN
+        && BLOCK_COUNT + chunk.len() <= bits_bytes
+        && put_blocks(payload, places())
+    {
+        return BLOCKS;
+    }
+    payload.clear();
+    put_differences(payload, places());
     if payload.len() <= bits_bytes {
         return DIFFERENCES;
     }
@@ -72,6 +89,22 @@ fn put_chunk(payload: &mut Vec<u8>, chunk: &[u32]) -> u8 {
         }
     }
     BITS
+}
+
+/// Adds places by blocks; false when a block has too many for its count.
+fn put_blocks(payload: &mut Vec<u8>, places: impl Iterator<Item = u32>) -> bool {
+    payload.resize(BLOCK_COUNT, 0);
+    for place in places {
+        let Some(count) = payload.get_mut(place as usize / BLOCK_COUNT) else {
+            return false;
+        };
+        let Some(more) = count.checked_add(1) else {
+            return false;
+        };
+        *count = more;
+        payload.push(place.to_le_bytes()[0]);
+    }
+    true
 }
 
 fn put_differences(bytes: &mut Vec<u8>, offsets: impl Iterator<Item = u32>) {
@@ -96,7 +129,7 @@ pub(super) fn decode(bytes: &[u8], mut visit: impl FnMut(u32)) -> Option<()> {
         let (number, kind, payload) = chunks.take()?;
         let base = number.checked_mul(CHUNK)?;
         decode_chunk(kind, payload)?
-            .places()
+            .into_places()
             .into_iter()
             .for_each(|p| visit(base + u32::from(p)));
     }
@@ -105,7 +138,7 @@ pub(super) fn decode(bytes: &[u8], mut visit: impl FnMut(u32)) -> Option<()> {
 
 /// The places of one chunk; none when the bytes are no list.
 pub(super) fn chunk(bytes: &[u8], chunk: u32) -> Option<Set> {
-    let (kind, mut rest) = bytes.split_first()?;
+    let (kind, rest) = bytes.split_first()?;
     if *kind == FLAT {
         let mut places = Vec::new();
         differences(rest, |offset| {
@@ -115,6 +148,59 @@ pub(super) fn chunk(bytes: &[u8], chunk: u32) -> Option<Set> {
         })?;
         return Some(Set::Array(places));
     }
+    match find_chunk(rest, chunk)? {
+        Some((kind, payload)) => decode_chunk(kind, payload),
+        None => Some(Set::NONE),
+    }
+}
+
+/// Keeps of some places of a chunk, which ascend, those that are in the list; none when the bytes
+/// are no list. Of a long list only the blocks are read that have such places.
+pub(super) fn retain(bytes: &[u8], chunk: u32, places: &mut Vec<u16>) -> Option<()> {
+    let (kind, rest) = bytes.split_first()?;
+    let found = if *kind == CHUNKED {
+        find_chunk(rest, chunk)?
+    } else {
+        None
+    };
+    match found {
+        Some((BITS, payload)) => places.retain(|place| {
+            let byte = payload.get(usize::from(place / 8)).copied();
+            byte.unwrap_or_default() >> (place % 8) & 1 == 1
+        }),
+        Some((BLOCKS, payload)) => retain_in_blocks(payload, places)?,
+        Some((kind, payload)) => keep_both(places, decode_chunk(kind, payload)?),
+        None if *kind == CHUNKED => places.clear(),
+        None => keep_both(places, self::chunk(bytes, chunk)?),
+    }
+    Some(())
+}
+
+fn keep_both(places: &mut Vec<u16>, others: Set) {
+    *places = Set::Array(std::mem::take(places)).and(others).into_places();
+}
+
+fn retain_in_blocks(payload: &[u8], places: &mut Vec<u16>) -> Option<()> {
+    let (counts, low) = payload.split_at_checked(BLOCK_COUNT)?;
+    // How many blocks are behind, and how many places they have.
+    let (mut blocks, mut behind) = (0, 0);
+    let mut is_sound = true;
+    places.retain(|place| {
+        let [lowest, number] = place.to_le_bytes().map(usize::from);
+        let passed = counts.get(blocks..number).unwrap_or_default();
+        behind += passed.iter().map(|count| u32::from(*count)).sum::<u32>() as usize;
+        blocks = number;
+        let count = counts.get(number).copied().map_or(0, usize::from);
+        let block = low.get(behind..behind + count);
+        is_sound &= block.is_some();
+        block.is_some_and(|block| block.iter().any(|it| usize::from(*it) == lowest))
+    });
+    is_sound.then_some(())
+}
+
+/// The kind and the payload of a chunk, none when the list has nothing there; none at all when the
+/// bytes are no list.
+fn find_chunk(mut rest: &[u8], chunk: u32) -> Option<Option<(u8, &[u8])>> {
     let mut chunks = Chunks {
         bytes: &mut rest,
         after_last: 0,
@@ -123,11 +209,11 @@ pub(super) fn chunk(bytes: &[u8], chunk: u32) -> Option<Set> {
         let (number, kind, payload) = chunks.take()?;
         match number.cmp(&chunk) {
             std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal => return decode_chunk(kind, payload),
+            std::cmp::Ordering::Equal => return Some(Some((kind, payload))),
             std::cmp::Ordering::Greater => break,
         }
     }
-    Some(Set::NONE)
+    Some(None)
 }
 
 struct Chunks<'a, 'b> {
@@ -169,6 +255,17 @@ fn decode_chunk(kind: u8, mut payload: &[u8]) -> Option<Set> {
             let last = u16::try_from(varint::take(&mut payload)?).ok()?;
             (first <= last).then_some(Set::Range(first, last))
         }
+        BLOCKS => {
+            let (counts, mut low) = payload.split_at_checked(BLOCK_COUNT)?;
+            let mut places = Vec::with_capacity(low.len());
+            for (base, count) in (0..=u16::MAX).step_by(BLOCK_COUNT).zip(counts) {
+                let (block, rest) = low.split_at_checked(usize::from(*count))?;
+                places.extend(block.iter().map(|lowest| base | u16::from(*lowest)));
+                low = rest;
+            }
+            // What does not ascend would be lost in a search.
+            (low.is_empty() && places.is_sorted()).then_some(Set::Array(places))
+        }
         _ => None,
     }
 }
@@ -200,13 +297,26 @@ mod tests {
         assert_eq!(read(&bytes).as_deref(), Some(offsets));
         let by_chunk: Vec<u32> = (0..20)
             .flat_map(|number| {
-                let places = chunk(&bytes, number).unwrap().places();
+                let places = chunk(&bytes, number).unwrap().into_places();
                 places
                     .into_iter()
                     .map(move |place| number * CHUNK + u32::from(place))
             })
             .collect();
         assert_eq!(by_chunk, offsets);
+        let retained: Vec<u32> = (0..20_u32)
+            .flat_map(|number| {
+                let mut places = (0..=u16::MAX).step_by(7).collect();
+                retain(&bytes, number, &mut places).unwrap();
+                let offset = move |place| number * CHUNK + u32::from(place);
+                places.into_iter().map(offset)
+            })
+            .collect();
+        let asked = offsets
+            .iter()
+            .copied()
+            .filter(|it| (it % CHUNK).is_multiple_of(7));
+        assert!(retained.into_iter().eq(asked));
     }
 
     #[test]
@@ -219,7 +329,14 @@ mod tests {
             &(0..65_536).filter(|n| n % 3 != 0).collect::<Vec<_>>(),
             8200,
         );
-        check(&(0..1_000_000).step_by(20).collect::<Vec<_>>(), 50_100);
+        check(&(0..1_000_000).step_by(20).collect::<Vec<_>>(), 54_200);
+        check(&(0..1_000_000).step_by(200).collect::<Vec<_>>(), 10_200);
+        check(
+            &(0..100_000)
+                .filter(|n| n / 256 % 8 == 3)
+                .collect::<Vec<_>>(),
+            13_000,
+        );
         check(&(0..1_000_000).step_by(10_000).collect::<Vec<_>>(), 280);
     }
 
@@ -233,6 +350,22 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             read(&bytes);
             chunk(&bytes, 1);
+            retain(&bytes, 1, &mut vec![0, 7, 256, 300, u16::MAX]);
+        }
+
+        #[test]
+        fn no_blocks_make_it_panic(mut counts in proptest::collection::vec(any::<u8>(), 256..400)) {
+            counts.iter_mut().take(250).for_each(|count| *count = 0);
+            let mut bytes = vec![CHUNKED, 1, BLOCKS];
+            varint::put(&mut bytes, counts.len() as u64);
+            bytes.extend(counts);
+            read(&bytes);
+            retain(&bytes, 1, &mut vec![0, 7, 256, 300, u16::MAX]);
+        }
+
+        #[test]
+        fn a_dense_list_reads_back(offsets in proptest::collection::btree_set(0..70_000_u32, 400..6000)) {
+            check(&offsets.into_iter().collect::<Vec<_>>(), usize::MAX);
         }
     }
 }

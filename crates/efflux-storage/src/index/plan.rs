@@ -7,20 +7,21 @@
 //! Negated comparisons of ids, and tests of the payload, narrow nothing.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use efflux_particle::Id;
 
+use super::damaged;
+use super::held::{Bytes, Found};
 use super::key::{self, Key};
 use super::list;
-use super::rare;
-use super::run::Run;
+use super::place::Place;
 use super::set::{CHUNK, Set};
 use super::term::{self, Field, Kind};
 use super::zones::Zones;
-use super::{TopicNumber, damaged};
 use crate::error::Result;
 use crate::query::{Expr, Leaf, Term, TimeField};
-use crate::table::{Space, Table, Value, read_point_value};
+use crate::table::Space;
 
 /// Most terms that a prefix is looked up as; one that begins more of them narrows nothing.
 const PREFIX_TERMS_MAX: usize = 4096;
@@ -31,10 +32,9 @@ pub(super) enum Plan {
     Never,
     And(Vec<Self>),
     Or(Vec<Self>),
-    /// The offsets of all the lists, and these, which ascend; or all but the lists' offsets.
-    Lists {
-        lists: Vec<Value>,
-        more: Vec<u32>,
+    /// The offsets of all terms; or all but those of their lists.
+    Terms {
+        terms: Vec<Arc<Found>>,
         negated: bool,
     },
     Times {
@@ -44,14 +44,6 @@ pub(super) enum Plan {
     },
     /// From the first offset to the last.
     Range(u32, u32),
-}
-
-/// A run of a topic in its table.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) table: &'a dyn Table,
-    pub(super) topic: TopicNumber,
-    pub(super) run: &'a Run,
 }
 
 impl Plan {
@@ -103,12 +95,12 @@ impl Plan {
                 value,
                 negated,
             } => match term_field(field) {
-                Some(field) => place.lists(&term::of_value(field, value), *negated),
+                Some(field) => place.term(&term::of_value(field, value), *negated),
                 None if *negated => Ok(Self::All),
-                None => place.id(value),
+                None => place.id_text(value),
             },
             Leaf::Exists { field, negated } => match term_field(field) {
-                Some(field) => place.lists(&term::of_field(Kind::Present, field), *negated),
+                Some(field) => place.term(&term::of_field(Kind::Present, field), *negated),
                 None => Ok(Self::All),
             },
             Leaf::StartsWith {
@@ -132,11 +124,29 @@ impl Plan {
             Self::All => usize::MAX,
             Self::And(plans) => plans.iter().map(Self::bytes).min().unwrap_or(0),
             Self::Or(plans) => plans.iter().map(Self::bytes).fold(0, usize::saturating_add),
-            Self::Lists { negated: true, .. } => usize::MAX - 1,
-            Self::Lists { lists, more, .. } => {
-                more.len() + lists.iter().map(|list| list.len()).sum::<usize>()
-            }
+            Self::Terms { negated: true, .. } => usize::MAX - 1,
+            Self::Terms { terms, .. } => terms.iter().map(|term| term.bytes()).sum(),
             Self::Times { .. } => 1 << 20,
+        }
+    }
+
+    /// Those of some places of a chunk that may match.
+    fn narrow(&self, chunk: u32, set: Set) -> Result<Set> {
+        match (self, set) {
+            (
+                Self::Terms {
+                    terms,
+                    negated: false,
+                },
+                Set::Array(mut places),
+            ) if let [term] = terms.as_slice()
+                && let Some(list) = &term.list
+                && term.rare.is_empty() =>
+            {
+                list::retain(list, chunk, &mut places).ok_or_else(damaged)?;
+                Ok(Set::Array(places))
+            }
+            (_, set) => Ok(set.and(self.chunk(chunk)?)),
         }
     }
 
@@ -148,7 +158,7 @@ impl Plan {
             Self::And(plans) => {
                 let mut set = Set::ALL;
                 for plan in plans {
-                    set = set.and(plan.chunk(chunk)?);
+                    set = plan.narrow(chunk, set)?;
                     if set.is_none() {
                         break;
                     }
@@ -162,20 +172,17 @@ impl Plan {
                 }
                 set
             }
-            Self::Lists {
-                lists,
-                more,
-                negated,
-            } => {
+            Self::Terms { terms, negated } => {
                 let mut set = Set::NONE;
-                for list in lists {
-                    set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
+                for term in terms {
+                    if let Some(list) = &term.list {
+                        set = set.or(list::chunk(list, chunk).ok_or_else(damaged)?);
+                    }
+                    if !negated {
+                        set = set.or(of_chunk(&term.rare, chunk));
+                    }
                 }
-                if *negated {
-                    set.not()
-                } else {
-                    set.or(of_chunk(more, chunk))
-                }
+                if *negated { set.not() } else { set }
             }
             Self::Times { zones, from, until } => zones.chunk(chunk, *from, *until),
             Self::Range(first, last) => range_of_chunk(*first, *last, chunk),
@@ -225,36 +232,8 @@ fn term_field(field: &Term) -> Option<Field<'_>> {
 }
 
 impl Place<'_> {
-    fn lists(self, term: &[u8], negated: bool) -> Result<Plan> {
-        let list = Key::Term(self.topic, self.run.start, term).get(self.table)?;
-        let lists: Vec<_> = list.into_iter().collect();
-        let more = if negated {
-            Vec::new()
-        } else {
-            self.rare(term)?
-        };
-        Ok(plan_of(lists, more, negated))
-    }
-
-    /// The offsets of particles that have this term as a rare one, or another of the same hash.
-    fn rare(self, term: &[u8]) -> Result<Vec<u32>> {
-        let Some(bits) = self.run.rare_bits else {
-            return Ok(Vec::new());
-        };
-        let hash = rare::hash(term);
-        let bucket = rare::bucket(hash, bits);
-        let key = Key::Rare(self.topic, self.run.start, bucket);
-        let Some(bytes) = key.get(self.table)? else {
-            return Ok(Vec::new());
-        };
-        let mut offsets = Vec::new();
-        rare::decode(bucket, bits, &bytes, |entry| {
-            if entry.hash == hash {
-                offsets.push(entry.offset);
-            }
-        })
-        .ok_or_else(damaged)?;
-        Ok(offsets)
+    fn term(self, term: &[u8], negated: bool) -> Result<Plan> {
+        Ok(plan_of(vec![self.found(term)?], negated))
     }
 
     fn prefix(self, field: Field<'_>, prefix: &str, negated: bool) -> Result<Plan> {
@@ -265,7 +244,7 @@ impl Place<'_> {
             return Ok(Plan::All);
         }
         begin.extend_from_slice(known.unwrap_or(prefix.as_bytes()));
-        let (from, until) = key::term_range(self.topic, self.run.start, &begin);
+        let (from, until) = key::term_range(self.name(), &begin);
         let mut keys = Vec::new();
         self.table.scan(Space::Runs, &from, &until, &mut |key, _| {
             keys.push(key.to_vec());
@@ -277,24 +256,23 @@ impl Place<'_> {
         if keys.len() > PREFIX_TERMS_MAX {
             return Ok(Plan::All);
         }
-        let mut lists = Vec::new();
+        let mut terms = Vec::new();
         for key in keys {
-            lists.extend(self.table.get(Space::Runs, &key)?);
+            let list = self.table.get(Space::Runs, &key)?.map(Bytes::Stored);
+            let rare = Box::default();
+            terms.push(Arc::new(Found { list, rare }));
         }
-        if negated {
-            return Ok(plan_of(lists, Vec::new(), true));
+        if !negated {
+            terms.push(self.found(&term::of_field(Kind::Uncommon, field))?);
         }
-        let uncommon = term::of_field(Kind::Uncommon, field);
-        lists.extend(Key::Term(self.topic, self.run.start, &uncommon).get(self.table)?);
-        let more = self.rare(&uncommon)?;
-        Ok(plan_of(lists, more, false))
+        Ok(plan_of(terms, negated))
     }
 
     fn times(self, field: TimeField, from: Option<i64>, until: Option<i64>) -> Result<Plan> {
-        let start = self.run.start;
+        let name = self.name();
         let (span, key) = match field {
-            TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(self.topic, start)),
-            TimeField::Created => (self.run.created, Key::Created(self.topic, start)),
+            TimeField::Timestamp => (self.run.timestamps, Key::Timestamps(name)),
+            TimeField::Created => (self.run.created, Key::Created(name)),
         };
         if !span.meets(from, until) {
             return Ok(Plan::Never);
@@ -321,27 +299,23 @@ impl Place<'_> {
         }
     }
 
-    fn id(self, text: &str) -> Result<Plan> {
+    fn id_text(self, text: &str) -> Result<Plan> {
         let Ok(id) = text.parse::<Id>() else {
             return Ok(Plan::Never);
         };
-        let found = Key::Id(self.topic, &id).get(self.table)?;
-        let Some(found) = found else {
-            return Ok(Plan::Never);
+        let found = Found {
+            list: None,
+            rare: self.id(&id, self.hash(&id), true)?.into(),
         };
-        let sequence = read_point_value(&found).ok_or_else(damaged)?;
-        Ok(self.range(sequence, sequence))
+        Ok(plan_of(vec![Arc::new(found)], false))
     }
 }
 
-fn plan_of(lists: Vec<Value>, more: Vec<u32>, negated: bool) -> Plan {
-    match (lists.is_empty() && more.is_empty(), negated) {
+fn plan_of(mut terms: Vec<Arc<Found>>, negated: bool) -> Plan {
+    terms.retain(|term| term.list.is_some() || !negated && !term.rare.is_empty());
+    match (terms.is_empty(), negated) {
         (true, true) => Plan::All,
         (true, false) => Plan::Never,
-        _ => Plan::Lists {
-            lists,
-            more,
-            negated,
-        },
+        _ => Plan::Terms { terms, negated },
     }
 }

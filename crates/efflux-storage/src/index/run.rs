@@ -11,6 +11,9 @@
 
 use efflux_particle::{Fingerprint, HASH_BYTES, Head, Sequence};
 
+use super::TopicNumber;
+use super::ids;
+use super::key::RunName;
 use super::varint;
 use super::zones::Span;
 
@@ -19,6 +22,8 @@ use super::zones::Span;
 pub(super) struct Run {
     /// The first particle's sequence.
     pub(super) start: u64,
+    /// How often what is in it was merged, and one.
+    pub(super) generation: u8,
     /// Particles, at least one.
     pub(super) count: u32,
     /// Entries of all its lists.
@@ -29,8 +34,8 @@ pub(super) struct Run {
     pub(super) timestamps: Span,
     /// The times its particles were created.
     pub(super) created: Span,
-    /// The sequence after the last particle of this or an earlier run that was written by journal.
-    pub(super) journaled: u64,
+    /// Its ids.
+    pub(super) ids: ids::Span,
     /// The fingerprint of its last particle.
     pub(super) fingerprint: Fingerprint,
 }
@@ -39,6 +44,15 @@ impl Run {
     /// The sequence after its last particle.
     pub(super) const fn end(&self) -> u64 {
         self.start.saturating_add(self.count as u64)
+    }
+
+    /// What tells it from all others.
+    pub(super) const fn name(&self, topic: TopicNumber) -> RunName {
+        RunName {
+            topic,
+            start: self.start,
+            generation: self.generation,
+        }
     }
 
     /// The last particle.
@@ -61,12 +75,12 @@ impl Run {
             varint::put_signed(&mut bytes, span.first);
             varint::put_signed(&mut bytes, span.last);
         }
-        varint::put(&mut bytes, self.journaled);
+        self.ids.encode(&mut bytes);
         bytes.extend_from_slice(self.fingerprint.as_bytes());
         bytes
     }
 
-    pub(super) fn decode(start: u64, mut bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(start: u64, generation: u8, mut bytes: &[u8]) -> Option<Self> {
         let from = &mut bytes;
         let count = varint::take_u32(from)?;
         let entries = varint::take(from)?;
@@ -78,16 +92,17 @@ impl Run {
             })
         };
         let (timestamps, created) = (span()?, span()?);
-        let journaled = varint::take(from)?;
+        let ids = ids::Span::decode(from)?;
         let fingerprint = read_fingerprint(from)?;
         (count > 0 && from.is_empty()).then_some(Self {
             start,
+            generation,
             count,
             entries,
             rare_bits,
             timestamps,
             created,
-            journaled,
+            ids,
             fingerprint,
         })
     }
@@ -121,6 +136,7 @@ mod tests {
     fn a_run_reads_back() {
         let run = Run {
             start: 7,
+            generation: 2,
             count: 65_536,
             entries: 400_000,
             rare_bits: Some(0),
@@ -129,13 +145,13 @@ mod tests {
                 last: i64::MAX,
             },
             created: Span::at(1_700_000_000_000_000_000),
-            journaled: 0,
+            ids: ids::Span::Any,
             fingerprint: Fingerprint::of(b"x"),
         };
-        assert_eq!(Run::decode(7, &run.encode()), Some(run.clone()));
+        assert_eq!(Run::decode(7, 2, &run.encode()), Some(run.clone()));
         let mut bytes = run.encode();
         bytes.pop();
-        assert_eq!(Run::decode(7, &bytes), None);
+        assert_eq!(Run::decode(7, 2, &bytes), None);
         let (number, fingerprint) = (9, Fingerprint::of(b"y"));
         assert_eq!(
             decode_head(&encode_head(number, &fingerprint)),

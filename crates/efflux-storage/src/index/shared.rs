@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, watch};
 
+use super::held::Held;
 use super::topic::{State, TopicIndex};
 use super::{follow, sweep, unavailable};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     thread: Mutex<Thread>,
     stop: watch::Sender<Stop>,
     following: watch::Sender<usize>,
+    /// Terms that queries asked for.
+    pub(super) held: Held,
 }
 
 /// Whether and how the thread is to end.
@@ -71,6 +74,7 @@ impl Shared {
             thread: Mutex::new(Thread::None),
             stop: watch::Sender::default(),
             following: watch::Sender::default(),
+            held: Held::default(),
         }
     }
 

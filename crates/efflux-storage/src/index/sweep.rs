@@ -1,4 +1,4 @@
-//! Lets the entries of forgotten topics go, a few at a time.
+//! Lets the entries of forgotten topics go, and those of runs that were merged, a few at a time.
 
 use std::ops::ControlFlow;
 
@@ -8,10 +8,10 @@ use super::key::{self, Key};
 use super::shared::Shared;
 use super::topic::State;
 use crate::error::Result;
-use crate::table::{Changes, Entry, Space, Table};
+use crate::table::{Changes, Entry, Space, Table, read_point_value};
 
-/// Keys that are removed together: 65,536, some 30 ms.
-const KEYS_MAX: usize = 65_536;
+/// Keys that are removed together: 32,768, some 15 ms.
+const KEYS_MAX: usize = 32_768;
 
 /// Sweeps whenever there is something to sweep and the table is open.
 pub(super) async fn sweep(shared: &Shared) {
@@ -77,8 +77,49 @@ fn mark_forgotten(shared: &Shared, table: &dyn Table) -> Result<()> {
     Ok(())
 }
 
-/// Removes some entries of a topic that is gone; false when there is none.
+/// Removes some entries; false when there is none that can go.
 fn step(table: &dyn Table) -> Result<bool> {
+    Ok(step_merged(table)? || step_gone(table)?)
+}
+
+/// Removes some keys of runs that were merged into another.
+fn step_merged(table: &dyn Table) -> Result<bool> {
+    let (from, until) = key::merged_range();
+    let mut merged = None;
+    table.scan(Space::Runs, &from, &until, &mut |key, end| {
+        merged = key::read_merged(key).zip(read_point_value(end));
+        ControlFlow::Break(())
+    })?;
+    let Some((run, end)) = merged else {
+        return Ok(false);
+    };
+    let (from, until) = key::runs_range(run.topic, run.start, end);
+    let mut keys = Vec::new();
+    table.scan(Space::Runs, &from, &until, &mut |key, _| {
+        if key::is_part_of_merged(key, run) {
+            keys.push(key.to_vec());
+        }
+        if keys.len() < KEYS_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    let is_last = keys.len() < KEYS_MAX;
+    if !keys.is_empty() {
+        table.remove(Space::Runs, keys)?;
+    }
+    if is_last {
+        table.write(Changes {
+            runs: vec![Entry::remove(Key::Merged(run).bytes())],
+            ..Changes::default()
+        })?;
+    }
+    Ok(true)
+}
+
+/// Removes some entries of a topic that is gone.
+fn step_gone(table: &dyn Table) -> Result<bool> {
     let (from, until) = key::gone_range();
     let mut gone = None;
     table.scan(Space::Runs, &from, &until, &mut |key, _| {
@@ -87,7 +128,7 @@ fn step(table: &dyn Table) -> Result<bool> {
     })?;
     let Some(number) = gone else { return Ok(false) };
     // Runs go first: without them nothing else is ever looked at.
-    for space in [Space::Runs, Space::Groups, Space::Ids] {
+    for space in [Space::Runs, Space::Groups] {
         let keys = some_keys(table, number, space)?;
         if !keys.is_empty() {
             table.remove(space, keys)?;

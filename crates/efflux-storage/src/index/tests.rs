@@ -47,6 +47,13 @@ impl Fixture {
         .await
     }
 
+    fn runs(&self) -> usize {
+        match &*self.topic.state.read() {
+            super::topic::State::Attached(attached) => attached.runs.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether what is found is what a scan finds.
     async fn check(&self, query: &Query, options: FindOptions) {
         let found = self.find(query, options).await;
@@ -80,3 +87,4 @@ fn folder() -> (TempDir, std::path::PathBuf) {
 mod answers;
 mod damage;
 mod lifecycle;
+mod merging;

@@ -9,7 +9,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use super::candidates::{Candidates, Order};
+use super::ids::IdHash;
 use super::key::Key;
+use super::place::Place;
 use super::run::Run;
 use super::shared::Shared;
 use super::{TopicNumber, damaged, unavailable};
@@ -17,6 +19,10 @@ use crate::error::{Error, Result};
 use crate::log::TopicLog;
 use crate::query::Query;
 use crate::table::{Table, read_point_value};
+
+/// Newest particles of a topic whose runs are asked for an id by their filters first: 32 million,
+/// whose filters take 40 MB. Older runs are asked for the bucket at once.
+const FILTERED_MAX: u64 = 32 * 1024 * 1024;
 
 /// The index of one topic.
 ///
@@ -77,6 +83,8 @@ pub(super) struct Attached {
     /// Which table this is: another one comes after it was found broken.
     pub(super) epoch: u64,
     pub(super) number: TopicNumber,
+    /// What the hashes of its ids begin with.
+    pub(super) seed: u64,
     pub(super) runs: Vec<Run>,
 }
 
@@ -108,6 +116,13 @@ impl TopicIndex {
             State::Attached(attached) => attached.runs.last().map(|run| run.head().sequence),
             State::Dormant | State::Detached => None,
         }
+    }
+
+    /// How many of the newest particles look-ups do not answer for yet; none when they answer for
+    /// nothing.
+    pub(crate) fn behind(&self) -> Option<u64> {
+        let through = self.through()?;
+        Some(self.log.head().sequence.past(through))
     }
 
     /// Makes look-ups answer for everything through this sequence, which must not be past the head.
@@ -152,8 +167,18 @@ impl TopicIndex {
     /// # Errors
     /// `Unavailable` when the index was found broken. It is then built anew; wait for it.
     pub(crate) fn id(&self, id: &Id) -> Result<Vec<Sequence>> {
-        let found = self.point(|number| Key::Id(number, id))?;
-        Ok(found.into_iter().collect())
+        self.answer(|attached| {
+            let hash = IdHash::of(id, attached.seed);
+            let mut places = Vec::new();
+            for run in attached.runs.iter().rev() {
+                let is_filtered = attached.end() - run.end() <= FILTERED_MAX;
+                let place = Place::new(attached, run, &self.shared.held);
+                let offsets = place.id(id, hash, is_filtered)?.into_iter();
+                places.extend(offsets.map(|offset| Sequence::new(run.start + u64::from(offset))));
+            }
+            places.sort_unstable();
+            Ok(places)
+        })
     }
 
     /// The last particle of a group within [`TopicIndex::through`].
@@ -161,18 +186,24 @@ impl TopicIndex {
     /// # Errors
     /// As for [`TopicIndex::id`].
     pub(crate) fn group_last(&self, group: &str) -> Result<Option<Sequence>> {
-        self.point(|number| Key::Group(number, group))
+        self.answer(|attached| {
+            let Some(value) = Key::Group(attached.number, group).get(&*attached.table)? else {
+                return Ok(None);
+            };
+            let last = read_point_value(&value).ok_or_else(damaged)?;
+            Ok(Some(Sequence::new(last)))
+        })
     }
 
     /// Walks through the places that may match a query, within what is indexed by then.
     pub(crate) fn candidates(
         self: &Arc<Self>,
-        query: &Query,
+        query: &Arc<Query>,
         from: Sequence,
         until: Sequence,
         order: Order,
     ) -> Candidates {
-        Candidates::new(Arc::clone(self), query.clone(), from, until, order)
+        Candidates::new(Arc::clone(self), Arc::clone(query), from, until, order)
     }
 
     /// Answers from the runs that are known, from none when nobody asked before. An error of the
@@ -197,25 +228,17 @@ impl TopicIndex {
         answered.inspect_err(|_| self.shared.broken(epoch))
     }
 
-    /// Looks up one point. While the index is built anew and has not come as far as it once was,
-    /// this fails: whoever asked how far it answers just before may still rely on that.
-    fn point<'a>(&self, key: impl FnOnce(TopicNumber) -> Key<'a>) -> Result<Option<Sequence>> {
+    /// Answers a look-up of an id or a group. While the index is built anew and has not come as far
+    /// as it once was, this fails: whoever asked how far it answers just before may still rely on
+    /// that.
+    fn answer<T: Default>(&self, answer: impl FnOnce(&Attached) -> Result<T>) -> Result<T> {
         let answered = self.answered.load(Ordering::Acquire);
-        let (is_behind, found) = self.look_up(|attached| {
-            let key = key(attached.number);
-            let found = match key.get(&*attached.table)? {
-                Some(value) => Some(read_point_value(&value).ok_or_else(damaged)?),
-                None => None,
-            };
-            // What a crash left of a run that was not finished may be about ids that were lost. Of
-            // groups this was found out when the topic was attached.
-            let is_known = |at: &u64| *at < attached.end() || matches!(key, Key::Group(..));
-            Ok((attached.end() < answered, found.filter(is_known)))
-        })?;
+        let (is_behind, found) =
+            self.look_up(|attached| Ok((attached.end() < answered, answer(attached)?)))?;
         if is_behind {
             return Err(unavailable("the index is being built anew"));
         }
-        Ok(found.map(Sequence::new))
+        Ok(found)
     }
 
     pub(super) fn is_retired(&self) -> bool {

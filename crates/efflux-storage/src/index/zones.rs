@@ -157,7 +157,7 @@ mod tests {
             let mut joined = zones_of(first);
             joined.append(count(first), count(rest), &zones_of(rest));
             for zones in [zones_of(&times), Zones::decode(&joined.encode()).unwrap()] {
-                let found = zones.chunk(0, from, until).places();
+                let found = zones.chunk(0, from, until).into_places();
                 for (place, time) in (0_u16..).zip(&times) {
                     if Span::at(*time).meets(from, until) {
                         prop_assert!(found.contains(&place), "{place}");

@@ -1,30 +1,33 @@
 //! A journal in a file.
 //!
 //! ```text
-//! append ─┐
-//! append ─┼─▶ queue ─▶ one worker at a time: write, sync once, mark, answer all
-//! replace ┘
+//! append ──▶ written by the caller ─────────────┐
+//! replace, delete, the first append ─▶ a worker ├─▶ file
+//! sync ─┐                                       │
+//! sync ─┼─▶ one worker: sync once, mark, answer all
+//! sync ─┘
 //! ```
+//!
+//! Writing a short record into the page cache takes less time than handing it to another thread, so
+//! the caller does it. A sync goes on beside appends: it answers for what was written when it began.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use efflux_particle::TopicName;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, oneshot};
 
-use super::format::{self, End};
-use crate::disk::{Disk, DiskFile};
-use crate::error::{Error, ErrorKind, Result};
+use super::writer::{Failure, Place, Writer};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::log::Journal;
 use crate::workers::Workers;
 
-/// Most requests that wait to be written. Further callers wait before they ask.
-const QUEUE_MAX: usize = 1024;
+/// Longest record that the caller writes: 64 KiB, some 15 µs. Longer ones go to a worker.
+const CALLER_BYTES_MAX: usize = 64 * 1024;
 
 /// A journal in a file.
 ///
@@ -33,52 +36,23 @@ const QUEUE_MAX: usize = 1024;
 pub(crate) struct FileJournal {
     shared: Arc<Shared>,
     workers: Arc<Workers>,
-    room: Arc<Semaphore>,
+    /// Whoever changes the file has the turn: calls are served in the order in which they came.
+    turn: Arc<Turn<()>>,
     is_writable: bool,
 }
 
 struct Shared {
     place: Place,
-    queue: Mutex<Queue>,
+    /// Held for long only by who has the turn, or when the journal is dropped.
     writer: Mutex<Writer>,
+    syncs: Mutex<Syncs>,
 }
 
-struct Place {
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
-    topic: TopicName,
-}
-
+/// Who waits for the next sync.
 #[derive(Default)]
-struct Queue {
-    requests: VecDeque<Request>,
+struct Syncs {
+    waiting: Vec<oneshot::Sender<Result<()>>>,
     is_served: bool,
-}
-
-struct Request {
-    work: Work,
-    answer: oneshot::Sender<Result<()>>,
-    _room: OwnedSemaphorePermit,
-}
-
-enum Work {
-    Append { record: Vec<u8>, durable: bool },
-    Replace { record: Vec<u8> },
-    Delete,
-}
-
-#[derive(Default)]
-struct Writer {
-    open: Option<Open>,
-    /// Why nothing more is written.
-    closed: Option<String>,
-}
-
-/// The file that is written.
-struct Open {
-    file: Arc<dyn DiskFile>,
-    end: End,
-    marks: u64,
 }
 
 impl FileJournal {
@@ -97,44 +71,47 @@ impl FileJournal {
         };
         let shared = Shared {
             place,
-            queue: Mutex::default(),
             writer: Mutex::default(),
+            syncs: Mutex::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
             workers,
-            room: Arc::new(Semaphore::new(QUEUE_MAX)),
+            turn: Arc::default(),
             is_writable: writable,
         })
     }
 
-    async fn ask(&self, work: Work) -> Result<()> {
-        let gone = || Error::closed(format!("{} is closed", self.shared.place.path.display()));
+    fn gone(&self) -> Error {
+        Error::closed(format!("{} is closed", self.shared.place.path.display()))
+    }
+
+    /// Waits for the turn to change the file.
+    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
         if !self.is_writable {
             return Err(Error::invalid(format!(
                 "{} cannot be written: the store was opened for reading",
                 self.shared.place.path.display()
             )));
         }
-        let room = Arc::clone(&self.room)
-            .acquire_owned()
-            .await
-            .map_err(|_| gone())?;
-        let (answer, answered) = oneshot::channel();
-        let is_first = {
-            let mut queue = self.shared.queue.lock();
-            queue.requests.push_back(Request {
-                work,
-                answer,
-                _room: room,
-            });
-            !std::mem::replace(&mut queue.is_served, true)
-        };
-        if is_first {
-            let shared = Arc::clone(&self.shared);
-            self.workers.submit(move || shared.serve());
-        }
-        answered.await.map_err(|_| gone().with_may_have_applied())?
+        Ok(Arc::clone(&self.turn).lock_owned().await)
+    }
+
+    /// Does on a worker what takes long, and keeps the turn until it is done, also when the caller
+    /// has gone away.
+    async fn work(
+        &self,
+        turn: OwnedMutexGuard<()>,
+        work: impl FnOnce(&mut Writer, &Place) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let done = self.workers.run(move || {
+            let done = work(&mut shared.writer.lock(), &shared.place);
+            drop(turn);
+            done.map_err(|failure| failure.error())
+        });
+        done.await
+            .ok_or_else(|| self.gone().with_may_have_applied())?
     }
 }
 
@@ -147,49 +124,71 @@ impl Journal for FileJournal {
         Ok(loaded.map(|loaded| loaded.records).unwrap_or_default())
     }
 
-    async fn append(&self, record: Vec<u8>, durable: bool) -> Result<()> {
-        self.ask(Work::Append { record, durable }).await
+    async fn append(&self, record: Vec<u8>) -> Result<()> {
+        let turn = self.turn().await?;
+        if record.len() <= CALLER_BYTES_MAX {
+            let mut writer = self.shared.writer.lock();
+            if writer.is_ready() {
+                let done = writer.append(&self.shared.place, &record);
+                return done.map_err(|failure| failure.error());
+            }
+        }
+        self.work(turn, move |writer, place| writer.append(place, &record))
+            .await
+    }
+
+    async fn sync(&self) -> Result<()> {
+        // What came before this call and takes long is waited for.
+        drop(self.turn().await?);
+        let (answer, answered) = oneshot::channel();
+        let is_first = {
+            let mut syncs = self.shared.syncs.lock();
+            syncs.waiting.push(answer);
+            !std::mem::replace(&mut syncs.is_served, true)
+        };
+        if is_first {
+            let shared = Arc::clone(&self.shared);
+            self.workers.submit(move || shared.serve_syncs());
+        }
+        answered
+            .await
+            .map_err(|_| self.gone().with_may_have_applied())?
     }
 
     async fn replace(&self, record: Vec<u8>) -> Result<()> {
-        self.ask(Work::Replace { record }).await
+        let turn = self.turn().await?;
+        self.work(turn, move |writer, place| writer.replace(place, &record))
+            .await
     }
 
     async fn delete(&self) -> Result<()> {
-        self.ask(Work::Delete).await
+        let turn = self.turn().await?;
+        self.work(turn, Writer::delete).await
     }
 }
 
 impl Drop for FileJournal {
-    /// Writes nothing more: what waits is given up, and what is under way is waited for. Another
-    /// may open the file after this.
+    /// Writes nothing more: what waits is given up, and a write under way is waited for. Another may
+    /// open the file after this.
     fn drop(&mut self) {
-        let given_up = std::mem::take(&mut self.shared.queue.lock().requests);
-        drop(given_up);
-        drop(self.shared.writer.lock());
+        self.shared.writer.lock().close("it was let go");
     }
 }
 
 impl Shared {
-    /// Does what is asked for until nothing more is.
-    fn serve(&self) {
+    /// Syncs until nobody waits for it. All who came while one was under way share the next.
+    fn serve_syncs(&self) {
         loop {
-            let mut writer = self.writer.lock();
-            let requests = {
-                let mut queue = self.queue.lock();
-                if queue.requests.is_empty() {
-                    queue.is_served = false;
+            let waiting = {
+                let mut syncs = self.syncs.lock();
+                if syncs.waiting.is_empty() {
+                    syncs.is_served = false;
                     return;
                 }
-                queue.next_group()
+                std::mem::take(&mut syncs.waiting)
             };
-            let (works, answers): (Vec<Work>, Vec<_>) = requests
-                .into_iter()
-                .map(|request| (request.work, request.answer))
-                .unzip();
-            let done = writer.write(&self.place, works);
-            drop(writer);
-            for answer in answers {
+            let done = self.sync();
+            for answer in waiting {
                 let _ = answer.send(match &done {
                     Ok(()) => Ok(()),
                     Err(failure) => Err(failure.error()),
@@ -197,192 +196,12 @@ impl Shared {
             }
         }
     }
-}
 
-impl Queue {
-    /// What is done next: a replacement or deletion alone, appends together.
-    fn next_group(&mut self) -> Vec<Request> {
-        let appends = |request: &Request| matches!(request.work, Work::Append { .. });
-        let count = self
-            .requests
-            .iter()
-            .take_while(|request| appends(request))
-            .count()
-            .max(1);
-        self.requests
-            .drain(..count.min(self.requests.len()))
-            .collect()
-    }
-}
-
-/// An error that is told to several callers.
-struct Failure {
-    kind: ErrorKind,
-    message: String,
-    may_have_applied: bool,
-}
-
-impl Failure {
-    fn error(&self) -> Error {
-        let error = Error::new(self.kind, self.message.clone());
-        if self.may_have_applied {
-            error.with_may_have_applied()
-        } else {
-            error
-        }
-    }
-}
-
-impl Writer {
-    fn write(&mut self, place: &Place, works: Vec<Work>) -> Result<(), Failure> {
-        if let Some(reason) = &self.closed {
-            let message = format!("{} is closed: {reason}", place.path.display());
-            return Err(Failure {
-                kind: ErrorKind::Closed,
-                message,
-                may_have_applied: false,
-            });
-        }
-        self.work(place, works).map_err(|error| {
-            self.open = None;
-            self.closed = Some(format!("{error}; open the consumer again"));
-            Failure {
-                kind: error.kind(),
-                message: error.to_string(),
-                may_have_applied: true,
-            }
-        })
-    }
-
-    fn work(&mut self, place: &Place, works: Vec<Work>) -> Result<()> {
-        let mut records = Vec::with_capacity(works.len());
-        let mut is_durable = false;
-        for work in works {
-            match work {
-                Work::Append { record, durable } => {
-                    records.push(record);
-                    is_durable |= durable;
-                }
-                Work::Replace { record } => return self.replace(place, record),
-                Work::Delete => return self.delete(place),
-            }
-        }
-        let open = match &mut self.open {
-            Some(open) => open,
-            closed => {
-                let loaded = place.load()?;
-                let generation = loaded.as_ref().map_or(0, |loaded| loaded.generation);
-                let there = loaded.map(|loaded| loaded.records).unwrap_or_default();
-                closed.insert(place.write_new(generation + 1, &there)?)
-            }
-        };
-        open.append(&records, is_durable)
-            .map_err(|fault| fault.into_error(&place.path))
-    }
-
-    fn replace(&mut self, place: &Place, record: Vec<u8>) -> Result<()> {
-        let generation = match &self.open {
-            Some(open) => open.end.generation,
-            None => place.load()?.map_or(0, |loaded| loaded.generation),
-        };
-        self.open = Some(place.write_new(generation + 1, &[record])?);
-        Ok(())
-    }
-
-    fn delete(&mut self, place: &Place) -> Result<()> {
-        let delete = || {
-            for path in [&place.path, &place.beside()] {
-                match place.disk.remove(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            place.disk.sync_folder(place.folder())
-        };
-        self.open = None;
-        if place.disk.exists(place.folder()) {
-            delete()
-                .map_err(|error| Error::io(format!("deleting {}", place.path.display()), error))?;
-        }
-        self.closed = Some("it was deleted".to_owned());
-        Ok(())
-    }
-}
-
-/// Why records were not appended.
-enum Fault {
-    Refused(Error),
-    Failed(io::Error),
-}
-
-impl Fault {
-    fn into_error(self, path: &Path) -> Error {
-        match self {
-            Self::Refused(error) => error,
-            Self::Failed(error) => Error::io(format!("writing {}", path.display()), error),
-        }
-    }
-}
-
-impl Open {
-    fn append(&mut self, records: &[Vec<u8>], durable: bool) -> Result<(), Fault> {
-        let mut bytes = Vec::new();
-        let mut end = self.end;
-        for record in records {
-            end = end.encode(record, &mut bytes).map_err(Fault::Refused)?;
-        }
-        self.file
-            .write_at(&bytes, self.end.offset)
-            .map_err(Fault::Failed)?;
-        self.end = end;
-        if durable {
-            self.file.sync().map_err(Fault::Failed)?;
-            let (at, mark) = end.mark(self.marks);
-            self.marks += 1;
-            self.file.write_at(&mark, at).map_err(Fault::Failed)?;
-        }
-        Ok(())
-    }
-}
-
-impl Place {
-    fn load(&self) -> Result<Option<format::Loaded>> {
-        format::load(&*self.disk, &self.path, &self.topic)
-    }
-
-    fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(&self.path)
-    }
-
-    fn beside(&self) -> PathBuf {
-        self.path.with_extension("new")
-    }
-
-    /// Puts a new file with these records in place of the old one, durably.
-    fn write_new(&self, generation: u64, records: &[Vec<u8>]) -> Result<Open> {
-        let (bytes, end) = format::encode_file(generation, records)?;
-        let file = self
-            .put_in_place(&bytes)
-            .map_err(|error| Error::io(format!("writing {}", self.path.display()), error))?;
-        Ok(Open {
-            file,
-            end,
-            marks: 0,
-        })
-    }
-
-    fn put_in_place(&self, bytes: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
-        let (folder, beside) = (self.folder(), self.beside());
-        // Also when it is there: whoever made it may have gone away before its name was durable.
-        self.disk.create_folder(folder)?;
-        self.disk.sync_folder(folder.parent().unwrap_or(folder))?;
-        let file = self.disk.create(&beside)?;
-        file.set_len(0)?;
-        file.write_at(bytes, 0)?;
-        file.sync()?;
-        self.disk.rename(&beside, &self.path)?;
-        self.disk.sync_folder(folder)?;
-        Ok(file)
+    /// The lock is free while the disk works, so that appends go on.
+    fn sync(&self) -> Result<(), Failure> {
+        let begun = self.writer.lock().begin_sync(&self.place)?;
+        let synced = begun.file.sync();
+        self.writer.lock().end_sync(&self.place, &begun, synced)
     }
 }
 

@@ -6,6 +6,7 @@
 //! 1024  the other mark
 //! 1536  record: length  4 | number  8 | CRC-32C  4 | bytes
 //!       record ...
+//!       zeros, in a file that was synced
 //! ```
 //!
 //! Integers are little-endian. Records are numbered from 0. A record's checksum is over the checksum
@@ -31,7 +32,10 @@ const RECORD_HEAD_BYTES: usize = 16;
 const STAMP_BYTES: usize = 20;
 
 /// Longest record in bytes: 16 MiB, several times the longest summary of a consumer.
-pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// One replacement a nanosecond for 36 years; what says more was not written by this program.
+const GENERATION_MAX: u64 = 1 << 60;
 
 /// What a journal file holds.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl End {
 }
 
 /// A whole file with these records, all of them marked durable, and its end.
-pub(super) fn encode_file(generation: u64, records: &[Vec<u8>]) -> Result<(Vec<u8>, End)> {
+pub(super) fn encode_file(generation: u64, records: &[impl AsRef<[u8]>]) -> Result<(Vec<u8>, End)> {
     let mut bytes = stamp(u64::from_le_bytes(MAGIC), generation);
     let checksum = first_checksum(generation);
     bytes.resize(RECORDS_AT, 0);
@@ -100,7 +104,7 @@ pub(super) fn encode_file(generation: u64, records: &[Vec<u8>]) -> Result<(Vec<u
         checksum,
     };
     for record in records {
-        end = end.encode(record, &mut bytes)?;
+        end = end.encode(record.as_ref(), &mut bytes)?;
     }
     for at in MARKS_AT {
         let mark = stamp(end.offset, generation);
@@ -144,7 +148,7 @@ pub(super) fn load(disk: &dyn Disk, path: &Path, topic: &TopicName) -> Result<Op
     let generation = head
         .get(..STAMP_BYTES)
         .and_then(unstamp)
-        .filter(|(magic, _)| magic.to_le_bytes() == MAGIC)
+        .filter(|(magic, of)| magic.to_le_bytes() == MAGIC && *of <= GENERATION_MAX)
         .map(|(_, generation)| generation)
         .ok_or_else(|| damage(0, "the file does not begin as a journal does".to_owned()))?;
     let durable = MARKS_AT

@@ -25,8 +25,12 @@ impl Journal for MemoryJournal {
         Ok(self.records.lock().clone())
     }
 
-    async fn append(&self, record: Vec<u8>, _durable: bool) -> Result<()> {
+    async fn append(&self, record: Vec<u8>) -> Result<()> {
         self.records.lock().push(record);
+        Ok(())
+    }
+
+    async fn sync(&self) -> Result<()> {
         Ok(())
     }
 

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use super::format::encode_file;
@@ -59,20 +62,26 @@ fn record(number: u8) -> Vec<u8> {
     vec![number; usize::from(number)]
 }
 
+/// Adds a record, durably if asked.
+async fn add(journal: &dyn Journal, record: Vec<u8>, durable: bool) -> Result<()> {
+    journal.append(record).await?;
+    match durable {
+        true => journal.sync().await,
+        false => Ok(()),
+    }
+}
+
 async fn every_journal(journal: &dyn Journal) {
     assert!(journal.load().await.unwrap().is_empty());
     for number in 0..5 {
-        journal
-            .append(record(number), number % 2 == 0)
-            .await
-            .unwrap();
+        add(journal, record(number), number % 2 == 0).await.unwrap();
     }
     assert_eq!(
         journal.load().await.unwrap(),
         (0..5).map(record).collect::<Vec<_>>()
     );
     journal.replace(record(9)).await.unwrap();
-    journal.append(record(10), false).await.unwrap();
+    add(journal, record(10), false).await.unwrap();
     assert_eq!(journal.load().await.unwrap(), [record(9), record(10)]);
     journal.delete().await.unwrap();
     assert!(journal.load().await.unwrap().is_empty());
@@ -90,14 +99,14 @@ async fn records_come_back_in_order_are_replaced_and_deleted() {
 async fn records_last_over_a_reopening_and_reading_writes_nothing() {
     let place = Place::new();
     let journal = place.open();
-    journal.append(record(1), true).await.unwrap();
-    journal.append(record(2), false).await.unwrap();
+    add(&journal, record(1), true).await.unwrap();
+    add(&journal, record(2), false).await.unwrap();
     drop(journal);
     let bytes = fs::read(&place.path).unwrap();
     let reader = place.open_as(false);
     assert_eq!(reader.load().await.unwrap(), [record(1), record(2)]);
     assert_eq!(
-        reader.append(record(3), true).await.unwrap_err().kind(),
+        reader.append(record(3)).await.unwrap_err().kind(),
         ErrorKind::Invalid
     );
     assert_eq!(
@@ -108,7 +117,7 @@ async fn records_last_over_a_reopening_and_reading_writes_nothing() {
     assert_eq!(place.open().load().await.unwrap(), [record(1), record(2)]);
     assert_eq!(fs::read(&place.path).unwrap(), bytes);
     let journal = place.open();
-    journal.append(record(3), true).await.unwrap();
+    add(&journal, record(3), true).await.unwrap();
     assert_eq!(
         journal.load().await.unwrap(),
         [record(1), record(2), record(3)]
@@ -122,7 +131,7 @@ async fn concurrent_appends_are_all_kept() {
     let appends: Vec<_> = (0..100)
         .map(|number| {
             let journal = Arc::clone(&journal);
-            tokio::spawn(async move { journal.append(record(number), number % 3 == 0).await })
+            tokio::spawn(async move { add(&*journal, record(number), number % 3 == 0).await })
         })
         .collect();
     for append in appends {
@@ -133,18 +142,22 @@ async fn concurrent_appends_are_all_kept() {
     assert_eq!(records, (0..100).map(record).collect::<Vec<_>>());
 }
 
+/// Zeros that are left past the records, so that a test looks at a few of them.
+const ZEROS: usize = 40;
+
 /// A file with five durable records, made in two syncs, and two that are not durable.
 async fn file() -> (Place, Vec<u8>, Vec<Vec<u8>>) {
     let place = Place::new();
     let journal = place.open();
     for number in 1..=7 {
-        journal
-            .append(record(number), number == 3 || number == 5)
-            .await
-            .unwrap();
+        let durable = number == 3 || number == 5;
+        add(&journal, record(number), durable).await.unwrap();
     }
     drop(journal);
-    let bytes = fs::read(&place.path).unwrap();
+    let mut bytes = fs::read(&place.path).unwrap();
+    let records_end = 1536 + 7 * 16 + (1..=7).sum::<usize>();
+    assert!(bytes.len() > records_end + ZEROS);
+    assert!(bytes.drain(records_end + ZEROS..).all(|byte| byte == 0));
     (place, bytes, (1..=7).map(record).collect())
 }
 
@@ -194,12 +207,13 @@ async fn every_truncation_is_noticed_or_takes_only_what_was_never_durable() {
     for length in 0..bytes.len() {
         let what = format!("{length} bytes");
         let noticed = check_damaged(&place, &bytes[..length], &records, &what).await;
-        assert_eq!(noticed, length < bytes.len() - (2 * 16 + 6 + 7), "{what}");
+        let durable = bytes.len() - ZEROS - (2 * 16 + 6 + 7);
+        assert_eq!(noticed, length < durable, "{what}");
     }
     // A torn tail is cut by the next append, and what is appended then stays.
-    fs::write(&place.path, &bytes[..bytes.len() - 1]).unwrap();
+    fs::write(&place.path, &bytes[..bytes.len() - ZEROS - 1]).unwrap();
     let journal = place.open();
-    journal.append(record(8), true).await.unwrap();
+    add(&journal, record(8), true).await.unwrap();
     let mut expect = records[..6].to_vec();
     expect.push(record(8));
     assert_eq!(place.open().load().await.unwrap(), expect);
@@ -210,14 +224,15 @@ async fn a_record_that_belongs_elsewhere_does_not_check() {
     let (place, bytes, records) = file().await;
     // The last record of another file with the same records before it, one generation later.
     let (other, _) = encode_file(2, &records).unwrap();
-    let last = bytes.len() - (16 + 7);
+    let end = bytes.len() - ZEROS;
+    let last = end - (16 + 7);
     let mut mixed = bytes[..last].to_vec();
     mixed.extend_from_slice(&other[last..]);
     fs::write(&place.path, mixed).unwrap();
     assert_eq!(place.open().load().await.unwrap(), records[..6]);
     // The last record once more.
-    let mut twice = bytes.clone();
-    twice.extend_from_slice(&bytes[last..]);
+    let mut twice = bytes[..end].to_vec();
+    twice.extend_from_slice(&bytes[last..end]);
     fs::write(&place.path, twice).unwrap();
     assert_eq!(place.open().load().await.unwrap(), records);
 }
@@ -226,7 +241,7 @@ async fn a_record_that_belongs_elsewhere_does_not_check() {
 async fn what_waits_when_a_journal_is_dropped_does_not_come_after_the_next_one() {
     let place = Place::new();
     let first = place.open();
-    first.append(record(1), true).await.unwrap();
+    add(&first, record(1), true).await.unwrap();
     let mut given_up = Vec::new();
     for number in 10..60 {
         let mut call = first.replace(record(number));
@@ -242,25 +257,90 @@ async fn what_waits_when_a_journal_is_dropped_does_not_come_after_the_next_one()
     assert_eq!(place.open().load().await.unwrap(), [record(2)]);
 }
 
-/// A disk whose syncs fail when told to.
+#[tokio::test]
+async fn a_long_record_and_those_around_it_come_back_in_order() {
+    let place = Place::new();
+    let journal = place.open();
+    let records = [vec![1; 10], vec![2; 3 * 1024 * 1024], vec![3; 10]];
+    let [first, long, last] = records.clone();
+    // Each is asked for before the one before it is done.
+    let done = tokio::join!(
+        journal.append(first),
+        journal.append(long),
+        journal.append(last),
+        journal.sync()
+    );
+    for answer in [done.0, done.1, done.2, done.3] {
+        answer.unwrap();
+    }
+    drop(journal);
+    assert_eq!(place.open().load().await.unwrap(), records);
+    place.check().unwrap();
+}
+
+/// What the syncs of a disk do.
+#[derive(Debug, Default)]
+struct Syncs {
+    begun: AtomicUsize,
+    fail: AtomicBool,
+    /// Whether they stand, until told that they may go on.
+    stand: Mutex<bool>,
+    go_on: Condvar,
+}
+
+/// A disk whose syncs fail or stand when told to.
 #[derive(Debug)]
-struct Failing(Arc<AtomicBool>);
+struct Moody(Arc<Syncs>);
 
 #[derive(Debug)]
-struct FailingFile(Arc<dyn DiskFile>, Arc<AtomicBool>);
+struct MoodyFile(Arc<dyn DiskFile>, Arc<Syncs>);
+
+/// Runs a call until it waits.
+fn begin<F: Future<Output = Result<()>>>(call: F) -> Pin<Box<F>> {
+    let mut call = Box::pin(call);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(call.as_mut().poll(&mut context).is_pending());
+    call
+}
+
+#[tokio::test]
+async fn appends_go_on_beside_a_sync_and_all_who_wait_share_the_next() {
+    let syncs = Arc::new(Syncs::default());
+    let place = Place::on(Arc::new(Moody(Arc::clone(&syncs))));
+    let journal = place.open();
+    journal.append(record(1)).await.unwrap();
+    let before = syncs.begun.load(Ordering::SeqCst);
+    *syncs.stand.lock() = true;
+    let mut waiting = vec![begin(journal.sync())];
+    while syncs.begun.load(Ordering::SeqCst) == before {
+        std::thread::yield_now();
+    }
+    for number in 2..20 {
+        journal.append(record(number)).await.unwrap();
+        waiting.push(begin(journal.sync()));
+    }
+    *syncs.stand.lock() = false;
+    syncs.go_on.notify_all();
+    for sync in waiting {
+        sync.await.unwrap();
+    }
+    assert_eq!(syncs.begun.load(Ordering::SeqCst), before + 2);
+    let records: Vec<_> = (1..20).map(record).collect();
+    assert_eq!(journal.load().await.unwrap(), records);
+}
 
 #[tokio::test]
 async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_read() {
-    let fails = Arc::new(AtomicBool::new(false));
-    let place = Place::on(Arc::new(Failing(Arc::clone(&fails))));
+    let syncs = Arc::new(Syncs::default());
+    let place = Place::on(Arc::new(Moody(Arc::clone(&syncs))));
     let journal = place.open();
-    journal.append(record(1), true).await.unwrap();
-    fails.store(true, Ordering::SeqCst);
-    let error = journal.append(record(2), true).await.unwrap_err();
+    add(&journal, record(1), true).await.unwrap();
+    syncs.fail.store(true, Ordering::SeqCst);
+    let error = add(&journal, record(2), true).await.unwrap_err();
     assert!(error.may_have_applied());
-    fails.store(false, Ordering::SeqCst);
+    syncs.fail.store(false, Ordering::SeqCst);
     for error in [
-        journal.append(record(3), true).await.unwrap_err(),
+        add(&journal, record(3), true).await.unwrap_err(),
         journal.replace(record(3)).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Closed);
@@ -268,7 +348,7 @@ async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_
     }
     let before = fs::File::open(&place.path).unwrap();
     let again = place.open();
-    again.append(record(4), true).await.unwrap();
+    add(&again, record(4), true).await.unwrap();
     assert_eq!(
         again.load().await.unwrap(),
         [record(1), record(2), record(4)]
@@ -280,16 +360,14 @@ async fn after_a_failed_sync_nothing_is_written_until_a_new_file_holds_what_was_
     assert_eq!(before.metadata().unwrap().nlink(), 0);
 }
 
-impl Disk for Failing {
+impl Disk for Moody {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         RealDisk.open(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FailingFile(
-            RealDisk.create(path)?,
-            Arc::clone(&self.0),
-        )))
+        let (file, syncs) = (RealDisk.create(path)?, Arc::clone(&self.0));
+        Ok(Arc::new(MoodyFile(file, syncs)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -337,7 +415,7 @@ impl Disk for Failing {
     }
 }
 
-impl DiskFile for FailingFile {
+impl DiskFile for MoodyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buffer, offset)
     }
@@ -347,7 +425,12 @@ impl DiskFile for FailingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        match self.1.load(Ordering::SeqCst) {
+        self.1.begun.fetch_add(1, Ordering::SeqCst);
+        let mut stand = self.1.stand.lock();
+        while *stand {
+            self.1.go_on.wait(&mut stand);
+        }
+        match self.1.fail.load(Ordering::SeqCst) {
             true => Err(io::ErrorKind::Other.into()),
             false => self.0.sync(),
         }

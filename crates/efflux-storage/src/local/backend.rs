@@ -16,6 +16,7 @@ use super::files::{
 };
 use super::head_record::{HeadRecord, Place};
 use super::log::{Core, LocalLog};
+use super::open_writers::OpenWriters;
 use super::reader::ReaderLog;
 use super::shared::Shared;
 use crate::disk::{Disk, LockGuard, read_file};
@@ -38,6 +39,7 @@ pub(crate) struct LocalBackend {
     access: Access,
     ids: Arc<IdSource>,
     shared: Shared,
+    open_writers: Arc<OpenWriters>,
     /// Held while topics are made and deleted.
     names: Mutex<()>,
     /// The logs that are open, so that none writes when its topic is opened anew, or when the lock
@@ -70,6 +72,7 @@ impl LocalBackend {
             access: options.access,
             ids,
             shared,
+            open_writers: Arc::new(OpenWriters::within_limits()),
             names: Mutex::new(()),
             logs: Mutex::default(),
             lock: Mutex::new(lock),
@@ -139,7 +142,8 @@ impl LocalBackend {
                 let synced = self.disk.sync_folder(&topics);
                 synced.map_err(|error| unwritable(&topics, error))?;
                 self.end_log(name);
-                let log = LocalLog::open(files, options, &self.shared)?;
+                let log =
+                    LocalLog::open(files, options, &self.shared, Arc::clone(&self.open_writers))?;
                 self.logs.lock().insert(name.clone(), log.core());
                 Arc::new(log)
             }

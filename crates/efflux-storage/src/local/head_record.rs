@@ -29,6 +29,8 @@ const RECORD_BYTES: usize = 112;
 const CHECKED_BYTES: usize = 108;
 /// Bytes from one slot to the next: a sector each.
 const SLOT_BYTES: u64 = 512;
+/// One record a nanosecond for 36 years; what says more was not written by this program.
+const COUNTER_MAX: u64 = 1 << 60;
 /// Bytes of the whole file.
 pub(super) const HEAD_FILE_BYTES: u64 = 2 * SLOT_BYTES;
 
@@ -93,7 +95,7 @@ impl HeadRecord {
         }
         let fingerprint: [u8; HASH_BYTES] = bytes.get(24..56)?.try_into().ok()?;
         Some(Self {
-            counter: number(8)?,
+            counter: number(8).filter(|counter| *counter <= COUNTER_MAX)?,
             head: Head {
                 sequence: Sequence::new(number(16)?),
                 fingerprint: Fingerprint::from_bytes(fingerprint),

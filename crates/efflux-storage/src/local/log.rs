@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::check;
 use super::files::TopicFiles;
+use super::open_writers::OpenWriters;
 use super::recovery::recover;
 use super::segments::Segments;
 use super::shared::Shared;
@@ -40,7 +41,8 @@ pub(super) struct Core {
     segments: Arc<Segments>,
     workers: Arc<Workers>,
     state: Mutex<State>,
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
+    open_writers: Arc<OpenWriters>,
     head: watch::Sender<Shown>,
     /// Told when the group that was forming has been taken to be written.
     taken: Notify,
@@ -93,6 +95,7 @@ impl LocalLog {
         files: Arc<TopicFiles>,
         options: TopicOptions,
         shared: &Shared,
+        open_writers: Arc<OpenWriters>,
     ) -> Result<Self> {
         let recovered = recover(&files)?;
         let head = recovered.record.head;
@@ -108,6 +111,8 @@ impl LocalLog {
             options,
             recovered,
         )?;
+        let writer = Arc::new(Mutex::new(writer));
+        open_writers.add(&writer);
         let state = State {
             sequencer: Sequencer::new(head),
             forming: Group::default(),
@@ -120,7 +125,8 @@ impl LocalLog {
             segments,
             workers: Arc::clone(&shared.workers),
             state: Mutex::new(state),
-            writer: Mutex::new(writer),
+            writer,
+            open_writers,
             head: watch::Sender::new(Shown {
                 head,
                 is_closed: false,
@@ -254,9 +260,14 @@ impl Core {
             std::mem::take(&mut state.forming)
         };
         self.taken.notify_waiters();
+        let was_open = writer.is_open();
         match committed(&mut writer, &group) {
             Ok(()) => self.publish(group, writer.sync_policy()),
             Err(error) => self.fail(&error, group),
+        }
+        drop(writer);
+        if !was_open {
+            self.open_writers.add(&self.writer);
         }
         let mut state = self.state.lock();
         state.is_committing = !state.forming.waiting.is_empty();
@@ -327,17 +338,20 @@ impl Core {
         let reason = "the store was closed, or the topic opened anew or deleted".to_owned();
         let kind = ErrorKind::Closed;
         let mut writer = self.writer.lock();
-        writer.end_spare();
         let group = {
             let mut state = self.state.lock();
-            match &state.closed {
-                None => state.closed = Some(Closed { reason, kind }),
-                Some(before) if before.kind == ErrorKind::Closed => return Ok(()),
-                Some(failed) => return Err(self.refuse(failed)),
+            if let Some(before) = &state.closed {
+                writer.end();
+                return match before.kind {
+                    ErrorKind::Closed => Ok(()),
+                    _ => Err(self.refuse(before)),
+                };
             }
+            state.closed = Some(Closed { reason, kind });
             std::mem::take(&mut state.forming)
         };
         let finished = writer.commit(&group.batches).and_then(|()| writer.close());
+        writer.end();
         if let (Ok(()), Some(head)) = (&finished, group.head) {
             self.head.send_modify(|shown| shown.head = head);
         }

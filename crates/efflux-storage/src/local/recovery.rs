@@ -92,6 +92,17 @@ impl Recovery<'_> {
         )
     }
 
+    fn open_segment(&self, first: Sequence) -> Result<Arc<dyn DiskFile>> {
+        let opened = self.files.disk.open(&self.files.path(&segment_name(first)));
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let problem = "the segment is missing: restore it from a copy".to_owned();
+                self.damage(first, 0, Some(first), problem)
+            }
+            _ => self.io(error),
+        })
+    }
+
     /// The record to start from: the newest, or one made from the last segment when the file HEAD
     /// was removed.
     fn record(&self, slots: &Slots) -> Result<HeadRecord> {
@@ -111,7 +122,7 @@ impl Recovery<'_> {
 
     fn record_from_stream(&self) -> Result<HeadRecord> {
         for first in self.firsts.iter().rev() {
-            let file = self.files.open_segment(*first)?;
+            let file = self.open_segment(*first)?;
             let mut walk = Walk::from(&*file, 0);
             let mut found = None;
             loop {
@@ -177,7 +188,7 @@ impl Recovery<'_> {
     }
 
     fn is_untouched(&self, record: &HeadRecord) -> Result<bool> {
-        let file = self.files.open_segment(record.end.segment)?;
+        let file = self.open_segment(record.end.segment)?;
         let length = file.len().map_err(|error| self.io(error))?;
         Ok(self.firsts.last() == Some(&record.end.segment) && length == record.end.byte)
     }
@@ -185,7 +196,7 @@ impl Recovery<'_> {
     /// Checks the last acknowledged batch, byte for byte.
     fn check_end(&self, record: &HeadRecord) -> Result<()> {
         let segment = record.end.segment;
-        let file = self.files.open_segment(segment)?;
+        let file = self.open_segment(segment)?;
         let mut expected = record.head;
         let (mut end, mut remaining) = (record.end.byte, 0);
         loop {
@@ -289,14 +300,14 @@ impl Recovery<'_> {
         let end = match (synced.byte, before) {
             (0, None) => return self.start_at_root(),
             (0, Some(before)) => {
-                let file = self.files.open_segment(*before)?;
+                let file = self.open_segment(*before)?;
                 let byte = file.len().map_err(|error| self.io(error))?;
                 let segment = *before;
                 Place { segment, byte }
             }
             _ => synced,
         };
-        let file = self.files.open_segment(end.segment)?;
+        let file = self.open_segment(end.segment)?;
         let read = particle_before(&*file, end.byte).map_err(|error| self.io(error))?;
         let (particle, _) = read.map_err(|error| {
             let problem = format!("before this byte, {error}: restore the segment from a copy");
@@ -308,7 +319,7 @@ impl Recovery<'_> {
     fn start_at_root(&self) -> Result<(Head, Place)> {
         let segment = Sequence::ROOT;
         let damage = |problem: String| self.damage(segment, 0, Some(segment), problem);
-        let file = self.files.open_segment(segment)?;
+        let file = self.open_segment(segment)?;
         match Walk::from(&*file, 0)
             .step()
             .map_err(|error| self.io(error))?
@@ -329,7 +340,7 @@ impl Recovery<'_> {
         let mut pieces = vec![(end, end.byte)];
         let mut whole = (head, end);
         loop {
-            let file = self.files.open_segment(end.segment)?;
+            let file = self.open_segment(end.segment)?;
             let mut walk = Walk::from(&*file, end.byte);
             while let Step::Particle {
                 particle,
@@ -418,7 +429,7 @@ impl Recovery<'_> {
 
     /// The sequence of the particle that begins at a place.
     fn first_at(&self, place: Place) -> Result<Sequence> {
-        let file = self.files.open_segment(place.segment)?;
+        let file = self.open_segment(place.segment)?;
         let mut walk = Walk::from(&*file, place.byte);
         match walk.step().map_err(|error| self.io(error))? {
             Step::Particle { particle, .. } => Ok(particle.sequence()),

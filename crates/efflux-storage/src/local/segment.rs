@@ -14,7 +14,7 @@ use super::buffers::Buffers;
 use super::files::{TopicFiles, offsets_name, segment_name};
 use super::offsets::{Extent, Offsets};
 use crate::disk::{DiskFile, read_file, read_up_to};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::frames::Frames;
 use crate::limits::OFFSETS_FILE_BYTES_MAX;
 use crate::log::ReadLimit;
@@ -29,11 +29,21 @@ const SIZES_BYTES: usize = 14;
 pub(super) struct Segment {
     files: Arc<TopicFiles>,
     first: Sequence,
-    file: Mutex<Option<Arc<dyn DiskFile>>>,
+    file: Mutex<Handle>,
     table_file: Mutex<Option<Arc<dyn DiskFile>>>,
     offsets: RwLock<Option<Offsets>>,
     /// Whether it is counted among those that are open.
     is_listed: AtomicBool,
+}
+
+/// The file of a segment, for reading.
+#[derive(Debug)]
+enum Handle {
+    /// Opened when it is first read, and then kept.
+    Closed,
+    Open(Arc<dyn DiskFile>),
+    /// Opened for each read: the topic is one of many that are not written to.
+    Parked,
 }
 
 impl Segment {
@@ -42,7 +52,7 @@ impl Segment {
         Self {
             files,
             first,
-            file: Mutex::new(None),
+            file: Mutex::new(Handle::Closed),
             table_file: Mutex::new(None),
             offsets: RwLock::new(None),
             is_listed: AtomicBool::new(false),
@@ -54,7 +64,7 @@ impl Segment {
         Self {
             files,
             first,
-            file: Mutex::new(Some(file)),
+            file: Mutex::new(Handle::Open(file)),
             table_file: Mutex::new(None),
             offsets: RwLock::new(Some(Offsets::starting_at(first))),
             is_listed: AtomicBool::new(false),
@@ -66,9 +76,16 @@ impl Segment {
     }
 
     fn file(&self) -> Result<Arc<dyn DiskFile>> {
-        let mut file = self.file.lock();
-        if let Some(file) = &*file {
+        let mut handle = self.file.lock();
+        if let Handle::Open(file) = &*handle {
             return Ok(Arc::clone(file));
+        }
+        if matches!(*handle, Handle::Parked) && self.files.is_ended() {
+            // Another topic may have taken the folder meanwhile.
+            let topic = &self.files.topic;
+            return Err(Error::closed(format!(
+                "topic {topic} was closed or deleted"
+            )));
         }
         let path = self.files.path(&segment_name(self.first));
         let opened = self
@@ -76,8 +93,20 @@ impl Segment {
             .disk
             .open(&path)
             .map_err(|error| self.unreadable(error))?;
-        *file = Some(Arc::clone(&opened));
+        if matches!(*handle, Handle::Closed) {
+            *handle = Handle::Open(Arc::clone(&opened));
+        }
         Ok(opened)
+    }
+
+    /// Reads from here on by way of the file that is written to.
+    pub(super) fn share(&self, file: &Arc<dyn DiskFile>) {
+        *self.file.lock() = Handle::Open(Arc::clone(file));
+    }
+
+    /// Keeps no file open.
+    pub(super) fn park(&self) {
+        *self.file.lock() = Handle::Parked;
     }
 
     fn unreadable(&self, error: io::Error) -> Error {
@@ -146,14 +175,14 @@ impl Segment {
     /// Forgets what can be read again.
     pub(super) fn forget(&self) {
         *self.offsets.write() = None;
-        *self.file.lock() = None;
+        *self.file.lock() = Handle::Closed;
         *self.table_file.lock() = None;
         self.is_listed.store(false, Ordering::Relaxed);
     }
 
     /// Forgets the table and what its file says, so that the frames are counted anew.
     pub(super) fn distrust(&self) {
-        *self.file.lock() = None;
+        *self.file.lock() = Handle::Closed;
         *self.offsets.write() = Some(Offsets::starting_at(self.first));
     }
 
@@ -168,7 +197,20 @@ impl Segment {
     /// Makes the offsets known through `last`, which must be readable.
     pub(super) fn learn(&self, last: Sequence) -> Result<()> {
         let mut offsets = self.offsets.write();
+        let is_from_file = offsets.is_none();
         let known = offsets.get_or_insert_with(|| self.load_table());
+        match self.count(known, last) {
+            // The table ends where no frame does: it is of another segment.
+            Err(error) if error.kind() == ErrorKind::Corrupt && is_from_file => {
+                *known = Offsets::starting_at(self.first);
+                self.count(known, last)
+            }
+            counted => counted,
+        }
+    }
+
+    /// Counts frames from the last known one on through `last`.
+    fn count(&self, known: &mut Offsets, last: Sequence) -> Result<()> {
         if known.next() > last {
             return Ok(());
         }

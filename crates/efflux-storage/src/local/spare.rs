@@ -110,6 +110,15 @@ impl Spare {
 }
 
 impl Spare {
+    /// Removes the file; another one may be asked for.
+    pub(super) fn remove(&self) {
+        let mut state = self.making.state.lock();
+        if matches!(*state, State::Ready(_)) {
+            *state = State::Absent;
+            self.making.remove();
+        }
+    }
+
     /// Removes the file, and makes none any more. One that is being made removes itself.
     pub(super) fn end(&self) {
         let before = std::mem::replace(&mut *self.making.state.lock(), State::Ended);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use efflux_particle::{Head, Linked, Sequence};
 
-use super::files::{TopicFiles, offsets_name, segment_name};
+use super::files::{HEAD_FILE, TopicFiles, offsets_name, segment_name};
 use super::head_record::{HeadRecord, Place};
 use super::recovery::Recovered;
 use super::segment::Segment;
@@ -46,8 +46,7 @@ pub(super) struct Writer {
     workers: Arc<Workers>,
     options: TopicOptions,
     segment: Arc<Segment>,
-    file: Arc<dyn DiskFile>,
-    head_file: Arc<dyn DiskFile>,
+    open: Option<Open>,
     record: HeadRecord,
     ahead: u64,
     zeros: Option<Counted>,
@@ -57,6 +56,13 @@ pub(super) struct Writer {
     frames: Vec<(u32, u32)>,
     head: Option<Head>,
     is_poisoned: bool,
+    was_used: bool,
+}
+
+/// The files that are written to.
+struct Open {
+    file: Arc<dyn DiskFile>,
+    head: Arc<dyn DiskFile>,
 }
 
 impl Writer {
@@ -79,6 +85,7 @@ impl Writer {
         let segment = segments
             .last()
             .ok_or_else(|| Error::not_found(format!("topic {} has no segment", files.topic)))?;
+        segment.share(&file);
         segment.learn_cheaply(record.head.sequence, record.end.byte)?;
         let spare = Spare::new(Arc::clone(&files), shared, record.counter);
         let (at, ahead) = (record.end.byte, record.end.byte);
@@ -88,8 +95,10 @@ impl Writer {
             workers: Arc::clone(&shared.workers),
             options,
             segment,
-            file,
-            head_file,
+            open: Some(Open {
+                file,
+                head: head_file,
+            }),
             record,
             ahead,
             zeros: None,
@@ -99,6 +108,7 @@ impl Writer {
             frames: Vec::new(),
             head: None,
             is_poisoned: false,
+            was_used: false,
         })
     }
 
@@ -125,9 +135,66 @@ impl Writer {
                 "topic {topic}: an earlier write or sync failed; open it anew"
             )));
         }
-        work(self).map_err(|error| Error::write(format!("topic {topic}: {what}"), error))?;
+        self.was_used = true;
+        let worked = self.reopen().and_then(|()| work(self));
+        worked.map_err(|error| Error::write(format!("topic {topic}: {what}"), error))?;
         self.is_poisoned = false;
         Ok(())
+    }
+
+    /// The file of the last segment.
+    fn file(&self) -> io::Result<&dyn DiskFile> {
+        let open = self.open.as_ref();
+        Ok(&*open.ok_or(io::ErrorKind::NotConnected)?.file)
+    }
+
+    fn head_file(&self) -> io::Result<&dyn DiskFile> {
+        let open = self.open.as_ref();
+        Ok(&*open.ok_or(io::ErrorKind::NotConnected)?.head)
+    }
+
+    /// Opens the files again that were closed when the topic was not written to.
+    fn reopen(&mut self) -> io::Result<()> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let disk = &self.files.disk;
+        let file = disk.create(&self.files.path(&segment_name(self.record.end.segment)))?;
+        let head = disk.create(&self.files.path(HEAD_FILE))?;
+        // Whoever removed them meanwhile must not be answered with new ones.
+        if file.len()? < self.record.end.byte || head.len()? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "a file was removed or cut while the topic was open",
+            ));
+        }
+        self.segment.share(&file);
+        self.open = Some(Open { file, head });
+        Ok(())
+    }
+
+    /// Whether the files are open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Closes the files, unless something was written since this was last asked; whether they are
+    /// closed. The next write opens them again.
+    pub(super) fn park(&mut self) -> bool {
+        let is_unsynced = self.record.synced != self.record.end;
+        let is_needed = is_unsynced && matches!(self.options.sync, Sync::Interval(_));
+        if std::mem::take(&mut self.was_used) || is_needed {
+            return false;
+        }
+        self.spare.remove();
+        self.segment.park();
+        self.let_go();
+        true
+    }
+
+    fn let_go(&mut self) {
+        self.open = None;
+        (self.buffer, self.frames) = (Vec::new(), Vec::new());
     }
 
     fn write(&mut self, batches: &[Linked]) -> io::Result<()> {
@@ -164,7 +231,7 @@ impl Writer {
             self.buffer.extend_from_slice(frames);
         } else {
             self.write_buffer()?;
-            self.file.write_at(frames, self.at)?;
+            self.file()?.write_at(frames, self.at)?;
         }
         self.at += frames.len() as u64;
         Ok(())
@@ -173,7 +240,7 @@ impl Writer {
     fn write_buffer(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             let start = self.at - self.buffer.len() as u64;
-            self.file.write_at(&self.buffer, start)?;
+            self.file()?.write_at(&self.buffer, start)?;
             self.buffer.clear();
         }
         Ok(())
@@ -189,7 +256,7 @@ impl Writer {
         self.record.head = head;
         self.record.end.byte = self.at;
         if self.options.sync == Sync::Always {
-            self.file.sync()?;
+            self.file()?.sync()?;
             self.record.synced = self.record.end;
         }
         self.write_record()?;
@@ -211,7 +278,7 @@ impl Writer {
         } else if end > self.ahead {
             let ahead = (end + AHEAD_BYTES).min(segment_bytes.max(end));
             let zeros = vec![0; usize::try_from(ahead - end).unwrap_or(0)];
-            self.ahead = match self.file.write_at(&zeros, end) {
+            self.ahead = match self.file()?.write_at(&zeros, end) {
                 Ok(()) => ahead,
                 // What is to be kept may fit where zeros do not.
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => end,
@@ -233,27 +300,35 @@ impl Writer {
     fn write_record(&mut self) -> io::Result<()> {
         self.record.counter += 1;
         self.record.is_clean = false;
-        self.record.write(&*self.head_file)
+        self.put_record()
+    }
+
+    fn put_record(&self) -> io::Result<()> {
+        self.record.write(self.head_file()?)
     }
 
     /// Seals the last segment and begins the next with this sequence.
     fn begin_segment(&mut self, first: Sequence) -> io::Result<()> {
         self.seal_file()?;
         let path = self.files.path(&segment_name(first));
-        if let Some(zeroed) = self.spare.take() {
+        let file = if let Some(zeroed) = self.spare.take() {
             self.files.disk.rename(self.spare.path(), &path)?;
             self.ahead = zeroed.counted.bytes();
-            self.file = zeroed.file;
             self.zeros = Some(zeroed.counted);
+            zeroed.file
         } else {
-            self.file = self.files.disk.create(&path)?;
-            self.file.set_len(0)?;
+            let file = self.files.disk.create(&path)?;
+            file.set_len(0)?;
             (self.ahead, self.zeros) = (0, None);
-        }
+            file
+        };
         self.files.remove_if_there(&offsets_name(first))?;
         self.files.disk.sync_folder(&self.files.folder)?;
         let files = Arc::clone(&self.files);
-        self.segment = Arc::new(Segment::empty(files, first, Arc::clone(&self.file)));
+        self.segment = Arc::new(Segment::empty(files, first, Arc::clone(&file)));
+        if let Some(open) = &mut self.open {
+            open.file = file;
+        }
         self.record.end = Place {
             segment: first,
             byte: 0,
@@ -271,11 +346,11 @@ impl Writer {
 
     /// Cuts the zeros behind the last frame and makes everything durable, the record too.
     fn seal_file(&mut self) -> io::Result<()> {
-        self.file.set_len(self.record.end.byte)?;
-        self.file.sync()?;
+        self.file()?.set_len(self.record.end.byte)?;
+        self.file()?.sync()?;
         self.record.synced = self.record.end;
         self.write_record()?;
-        self.head_file.sync()
+        self.head_file()?.sync()
     }
 
     /// Makes durable what was written before.
@@ -284,15 +359,17 @@ impl Writer {
             return Ok(());
         }
         self.guarded("syncing failed", |writer| {
-            writer.file.sync()?;
+            writer.file()?.sync()?;
             writer.record.synced = writer.record.end;
             writer.write_record()
         })
     }
 
-    /// Lets go of what was made in advance.
-    pub(super) fn end_spare(&self) {
+    /// Lets go of the files, and of what was made in advance.
+    pub(super) fn end(&mut self) {
         self.spare.end();
+        self.segment.park();
+        self.let_go();
     }
 
     /// Leaves the topic in good order.
@@ -301,13 +378,13 @@ impl Writer {
             return Ok(());
         }
         self.guarded("closing failed", |writer| {
-            writer.file.set_len(writer.record.end.byte)?;
-            writer.file.sync()?;
+            writer.file()?.set_len(writer.record.end.byte)?;
+            writer.file()?.sync()?;
             writer.record.synced = writer.record.end;
             writer.record.counter += 1;
             writer.record.is_clean = true;
-            writer.record.write(&*writer.head_file)?;
-            writer.head_file.sync()
+            writer.put_record()?;
+            writer.head_file()?.sync()
         })?;
         write_table(&self.files, &self.segment, self.record.head.sequence);
         Ok(())

@@ -183,7 +183,9 @@ impl Generation {
         let hash_of = |id: Option<&Id>| hasher.hash_one(id);
         ids.places
             .reserve(noted.len() - ids.through, |place| hash_of(id_at(*place)));
-        for (place, later) in (0_u32..).zip(noted.iter()).skip(ids.through) {
+        // Skipped before they are counted: a counted one is passed over one by one.
+        let first = u32::try_from(ids.through).unwrap_or(u32::MAX);
+        for (place, later) in (first..).zip(noted.iter().skip(ids.through)) {
             let rehash = |place: &u32| hash_of(id_at(*place));
             ids.places
                 .insert_unique(hash_of(Some(&later.id)), place, rehash);

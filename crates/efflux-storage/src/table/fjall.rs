@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <folder>/opening     there while the database is being opened: when found, all is deleted
-//! <folder>/v1/         the database, of this layout version: one keyspace for each space
+//! <folder>/v2/         the database, of this layout version: one keyspace for each space
 //! ```
 //!
 //! Nothing in it is precious. Whatever goes wrong with it, the folder is deleted and the index is
@@ -21,16 +21,14 @@ use ::fjall::config::{
 };
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{
-    Changes, Entry, Held, POINT_KEY_BYTES, Point, Space, Table, Value, Visit, point_value,
-};
+use super::{Changes, Entry, Held, POINT_KEY_BYTES, Space, Table, Value, Visit};
 use crate::error::{Error, Result};
 
 /// A stored value.
 pub(super) type Bytes = ::fjall::Slice;
 
 /// Name of the database's folder; another layout gets another name.
-const LAYOUT: &str = "v1";
+const LAYOUT: &str = "v2";
 
 /// Marks that the database is being opened; a crash of the process then leaves it behind.
 const OPENING: &str = "opening";
@@ -44,17 +42,17 @@ const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of journals at which memory is written out: 64 MiB, the least the library allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes of a table of short keys: 16 MiB. New ids mostly follow the ones before, but for the first
-/// few: it is the last table that is written anew for them, and a small one costs less.
+/// Bytes of a table of short keys: 16 MiB. A small one costs less when it is written anew.
 const POINT_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Threads that write out and merge tables.
-const WORKERS: usize = 2;
+/// Threads that write out and merge tables. With more than one the library keeps its first free for
+/// writing out: while another merges, that one hands the next merge back to the queue and takes it
+/// again without a pause, and so takes a whole core.
+const WORKERS: usize = 1;
 
 /// A table on disk.
 pub(crate) struct DiskTable {
     // The keyspaces stand before the database, so that they are dropped first.
-    ids: Keyspace,
     groups: Keyspace,
     runs: Keyspace,
     database: Database,
@@ -114,11 +112,9 @@ impl DiskTable {
                 .max_journaling_size(JOURNAL_BYTES)
                 .worker_threads(WORKERS)
                 .open()?;
-            let ids = database.keyspace("ids", point_options)?;
             let groups = database.keyspace("groups", point_options)?;
             let runs = database.keyspace("runs", run_options)?;
             Ok(Self {
-                ids,
                 groups,
                 runs,
                 database,
@@ -128,7 +124,6 @@ impl DiskTable {
 
     const fn space(&self, space: Space) -> &Keyspace {
         match space {
-            Space::Ids => &self.ids,
             Space::Groups => &self.groups,
             Space::Runs => &self.runs,
         }
@@ -136,13 +131,6 @@ impl DiskTable {
 
     fn write_batch(&self, changes: Changes) -> ::fjall::Result<()> {
         let mut batch = self.database.batch();
-        for point in &changes.ids {
-            let (bytes, count) = point_value(point.value);
-            batch.insert(&self.ids, point.key, bytes.get(..count).unwrap_or_default());
-        }
-        if let Some(entry) = changes.ids_mark {
-            put(&mut batch, &self.ids, entry);
-        }
         for entry in changes.groups {
             put(&mut batch, &self.groups, entry);
         }
@@ -150,15 +138,6 @@ impl DiskTable {
             put(&mut batch, &self.runs, entry);
         }
         batch.commit()
-    }
-
-    fn ingest_ids(&self, ids: &[Point]) -> ::fjall::Result<()> {
-        let mut ingestion = self.ids.start_ingestion()?;
-        for point in ids {
-            let (bytes, count) = point_value(point.value);
-            ingestion.write(point.key, bytes.get(..count).unwrap_or_default())?;
-        }
-        ingestion.finish()
     }
 
     fn ingest(&self, space: Space, entries: Vec<Entry>) -> ::fjall::Result<()> {
@@ -209,9 +188,6 @@ impl Table for DiskTable {
         guarded("writing the index", || {
             if !changes.bulk {
                 return self.write_batch(changes);
-            }
-            if !changes.ids.is_empty() {
-                self.ingest_ids(&changes.ids)?;
             }
             if !changes.groups.is_empty() {
                 self.ingest(Space::Groups, changes.groups)?;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::{Changes, Entry, Held, Space, Table, Value, Visit, point_value};
+use super::{Changes, Entry, Held, Space, Table, Value, Visit};
 use crate::error::Result;
 
 /// A table in memory.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryTable {
-    ids: RwLock<Map>,
     groups: RwLock<Map>,
     runs: RwLock<Map>,
 }
@@ -22,7 +21,6 @@ type Map = BTreeMap<Box<[u8]>, Arc<[u8]>>;
 impl MemoryTable {
     const fn space(&self, space: Space) -> &RwLock<Map> {
         match space {
-            Space::Ids => &self.ids,
             Space::Groups => &self.groups,
             Space::Runs => &self.runs,
         }
@@ -59,15 +57,6 @@ impl Table for MemoryTable {
     }
 
     fn write(&self, changes: Changes) -> Result<()> {
-        let mut ids = self.ids.write();
-        for point in changes.ids {
-            let (bytes, count) = point_value(point.value);
-            ids.insert(Box::new(point.key), bytes.into_iter().take(count).collect());
-        }
-        if let Some(entry) = changes.ids_mark {
-            apply(&mut ids, entry);
-        }
-        drop(ids);
         for (space, entries) in [(Space::Groups, changes.groups), (Space::Runs, changes.runs)] {
             let mut map = self.space(space).write();
             for entry in entries {

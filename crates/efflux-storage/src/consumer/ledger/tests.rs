@@ -5,10 +5,12 @@ use std::time::Duration;
 use efflux_particle::{Sequence, Timestamp};
 
 use super::{Ledger, Offer};
+use crate::consumer::entry::{Entry, Reader};
 use crate::consumer::groups::GroupKey;
 use crate::consumer::limits::{COMMITTED_RUNS_MAX, OPEN_MAX, PARKED_MAX};
 use crate::consumer::options::ConsumerOptions;
 use crate::consumer::ticket::Ticket;
+use crate::journal::RECORD_BYTES_MAX;
 
 fn ledger() -> Ledger {
     let options = ConsumerOptions::default().with_max_in_flight(10);
@@ -54,6 +56,32 @@ fn nothing_new_is_delivered_when_too_many_are_unsettled() {
         ledger.offer(Sequence::new(OPEN_MAX as u64 + 1), None),
         Offer::Full
     );
+}
+
+#[test]
+fn the_longest_summary_fits_a_record_and_tells_the_same_state() {
+    let mut ledger = ledger();
+    // Every other place is rolled back, each to another time, and those between are committed.
+    let next = Sequence::new(2 * OPEN_MAX as u64);
+    for sequence in 1..next.get() {
+        let ticket = deliver(&mut ledger, sequence, None).unwrap();
+        match sequence % 2 {
+            0 => drop(ledger.commit(&[ticket]).unwrap()),
+            _ => {
+                let delay = Duration::from_nanos(1 << 40 | sequence);
+                drop(ledger.rollback(&[ticket], delay).unwrap());
+            }
+        }
+    }
+    assert_eq!(ledger.delayed(), OPEN_MAX);
+    assert_eq!(ledger.offer(next, None), Offer::Full);
+    let summary = ledger.summary();
+    let mut bytes = Vec::new();
+    Entry::Summary(Box::new(summary.clone())).encode(1, &mut bytes);
+    assert!(bytes.len() < RECORD_BYTES_MAX / 3, "{}", bytes.len());
+    let (_, read) = Reader::new(&bytes).entry().unwrap();
+    assert_eq!(read, Entry::Summary(Box::new(summary.clone())));
+    assert_eq!(Ledger::from_summary(summary.clone()).summary(), summary);
 }
 
 #[test]

@@ -167,6 +167,15 @@ fn part_of(length: usize, start: usize, random: &mut Random) -> usize {
     }
 }
 
+impl SimFile {
+    /// The name the file has at the moment; the one it was opened by when it was removed.
+    fn path(&self) -> PathBuf {
+        let state = self.disk.machine.look();
+        let path = state.image.path_of(self.node);
+        path.unwrap_or_else(|| self.path.clone())
+    }
+}
+
 fn place(offset: u64) -> io::Result<usize> {
     usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
 }
@@ -190,15 +199,15 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let machine = &self.disk.machine;
-        let (mut state, fate) = machine.change(self.disk.life, "write", &self.path)?;
+        let (machine, path) = (&self.disk.machine, self.path());
+        let (mut state, fate) = machine.change(self.disk.life, "write", &path)?;
         let start = place(offset)?;
         let count = match fate {
             Fate::Done => bytes.len(),
             Fate::Fails | Fate::Crashes => part_of(bytes.len(), start, &mut state.random),
         };
         let length = state.image.file(self.node)?.live().len();
-        let end = match is_derived(&self.path) {
+        let end = match is_derived(&path) {
             true => start + count,
             false => state.room_to_grow(length, start + count),
         };
@@ -215,9 +224,9 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let machine = &self.disk.machine;
-        let (mut state, fate) = machine.change(self.disk.life, "sync", &self.path)?;
-        let mut random = match is_derived(&self.path) {
+        let (machine, path) = (&self.disk.machine, self.path());
+        let (mut state, fate) = machine.change(self.disk.life, "sync", &path)?;
+        let mut random = match is_derived(&path) {
             true => Random::new(0),
             false => state.random.split(),
         };
@@ -230,8 +239,8 @@ impl DiskFile for SimFile {
             Fate::Crashes => {}
         }
         if fate == Fate::Done
-            && self.path.extension().is_some_and(|name| name == "seg")
-            && let Some(folder) = self.path.parent()
+            && path.extension().is_some_and(|name| name == "seg")
+            && let Some(folder) = path.parent()
         {
             state
                 .segments_synced_at
@@ -250,11 +259,11 @@ impl DiskFile for SimFile {
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
-        let machine = &self.disk.machine;
-        let (mut state, fate) = machine.change(self.disk.life, "set length", &self.path)?;
+        let (machine, path) = (&self.disk.machine, self.path());
+        let (mut state, fate) = machine.change(self.disk.life, "set length", &path)?;
         let wanted = place(bytes)?;
         let length = state.image.file(self.node)?.live().len();
-        if !is_derived(&self.path) && state.room_to_grow(length, wanted) < wanted {
+        if !is_derived(&path) && state.room_to_grow(length, wanted) < wanted {
             return Err(state.refuse_space());
         }
         if fate == Fate::Done || (fate == Fate::Crashes && state.random.chance(50)) {

@@ -10,6 +10,10 @@ use crate::disk::{Disk, DiskFile, LockGuard};
 
 /// Bytes of a whole new HEAD file; its records are shorter.
 const HEAD_FILE_BYTES: usize = 1024;
+/// Bytes of a mark of what is durable in a consumer's journal; a new journal has its marks already.
+const MARK_BYTES: usize = 20;
+/// What lies in the folder of this name is kept of consumers.
+const CONSUMERS: &str = "consumers";
 
 /// A guard against the loss of what was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub enum Guard {
     SyncError,
     /// Taking a failed sync for a failure, instead of trying again until it succeeds.
     NoRetriedSync,
-    /// The record of where the chain stands: it is only written when the topic is made.
+    /// The record of where the chain or a journal stands: it is only written when those are made.
     Head,
     /// The lock that keeps a second writer out.
     Lock,
@@ -47,6 +51,8 @@ impl Guard {
 #[derive(Debug)]
 pub struct Without {
     guard: Guard,
+    /// Whether the guard is only missing where something is kept of consumers.
+    is_of_consumers: bool,
     disk: Arc<dyn Disk>,
     /// The sync that was acknowledged and is still to be done.
     due: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
@@ -58,15 +64,35 @@ impl Without {
     pub fn new(guard: Guard, disk: Arc<dyn Disk>) -> Self {
         Self {
             guard,
+            is_of_consumers: false,
             disk,
             due: Arc::default(),
         }
     }
 
+    /// That disk without that guard where something is kept of consumers, and nowhere else.
+    #[must_use]
+    pub fn new_for_consumers(guard: Guard, disk: Arc<dyn Disk>) -> Self {
+        Self {
+            is_of_consumers: true,
+            ..Self::new(guard, disk)
+        }
+    }
+
+    /// The guard that is missing at this place.
+    fn missing_at(&self, path: &Path) -> Option<Guard> {
+        let is_here = !self.is_of_consumers || path.iter().any(|part| part == CONSUMERS);
+        is_here.then_some(self.guard)
+    }
+
     fn wrap(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        let Some(guard) = self.missing_at(path) else {
+            return file;
+        };
         Arc::new(UnguardedFile {
-            guard: self.guard,
+            guard,
             is_head: path.ends_with("HEAD"),
+            is_journal: path.iter().any(|part| part == CONSUMERS),
             file,
             due: Arc::clone(&self.due),
         })
@@ -109,8 +135,8 @@ impl Disk for Without {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        match self.guard {
-            Guard::FolderSync => Ok(()),
+        match self.missing_at(path) {
+            Some(Guard::FolderSync) => Ok(()),
             _ => self.disk.sync_folder(path),
         }
     }
@@ -143,6 +169,7 @@ impl Disk for Without {
 struct UnguardedFile {
     guard: Guard,
     is_head: bool,
+    is_journal: bool,
     file: Arc<dyn DiskFile>,
     due: Arc<Mutex<Option<Arc<dyn DiskFile>>>>,
 }
@@ -154,7 +181,9 @@ impl DiskFile for UnguardedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if self.guard == Guard::Head && self.is_head && bytes.len() < HEAD_FILE_BYTES {
+        let is_record = self.is_head && bytes.len() < HEAD_FILE_BYTES;
+        let is_mark = self.is_journal && bytes.len() == MARK_BYTES;
+        if self.guard == Guard::Head && (is_record || is_mark) {
             return Ok(());
         }
         self.file.write_at(bytes, offset)

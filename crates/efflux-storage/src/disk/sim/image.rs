@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::contents::Contents;
 use super::machine::is_derived;
@@ -232,6 +232,22 @@ impl Image {
         let mut found = Vec::new();
         self.collect(ROOT, "", &mut found);
         found
+    }
+
+    /// Where a file stands, which may have another name than the one it was opened by.
+    pub(super) fn path_of(&self, node: Node) -> Option<PathBuf> {
+        let mut folders = vec![(ROOT, PathBuf::from("/"))];
+        while let Some((at, path)) = folders.pop() {
+            for (name, child) in &self.folders.get(&at)?.live {
+                if *child == node {
+                    return Some(path.join(name));
+                }
+                if self.folders.contains_key(child) {
+                    folders.push((*child, path.join(name)));
+                }
+            }
+        }
+        None
     }
 
     fn collect(&self, node: Node, path: &str, found: &mut Vec<(String, usize)>) {

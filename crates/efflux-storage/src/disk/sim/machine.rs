@@ -33,13 +33,15 @@ pub(super) struct State {
     pub(super) segments_synced_at: BTreeMap<PathBuf, u64>,
     pub(super) crash_at: Option<u64>,
     pub(super) fail_at: BTreeSet<u64>,
+    pub(super) fail_next_sync_of: Option<&'static str>,
     pub(super) is_down: bool,
     /// Operations that failed, for whatever reason, and the crash.
     pub(super) faults: u64,
     pub(super) room: Option<usize>,
     pub(super) has_short_reads: bool,
     pub(super) locks: BTreeSet<PathBuf>,
-    pub(super) is_holding: bool,
+    /// The operations that wait until the disk is released.
+    pub(super) held_back: &'static [&'static str],
     held: usize,
     pub(super) trace: VecDeque<String>,
 }
@@ -85,12 +87,13 @@ impl State {
             segments_synced_at: BTreeMap::new(),
             crash_at: None,
             fail_at: BTreeSet::new(),
+            fail_next_sync_of: None,
             is_down: false,
             faults: 0,
             room: None,
             has_short_reads: false,
             locks: BTreeSet::new(),
-            is_holding: false,
+            held_back: &[],
             held: 0,
             trace: VecDeque::new(),
         }
@@ -101,8 +104,9 @@ impl State {
         self.is_down = false;
         self.crash_at = None;
         self.fail_at.clear();
+        self.fail_next_sync_of = None;
         self.locks.clear();
-        self.is_holding = false;
+        self.held_back = &[];
         self.held = 0;
     }
 
@@ -131,7 +135,7 @@ impl State {
         let fate = if self.crash_at.is_some_and(|crash| crash <= number) {
             self.is_down = true;
             Fate::Crashes
-        } else if self.fail_at.remove(&number) {
+        } else if self.fail_at.remove(&number) || self.is_sync_to_fail(what, path) {
             Fate::Fails
         } else {
             Fate::Done
@@ -144,6 +148,17 @@ impl State {
         };
         self.remember(format!("{number} {what} {}{outcome}", path.display()));
         fate
+    }
+
+    fn is_sync_to_fail(&mut self, what: &str, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let fails = self
+            .fail_next_sync_of
+            .filter(|end| what == "sync" && name.ends_with(end));
+        if fails.is_some() {
+            self.fail_next_sync_of = None;
+        }
+        fails.is_some()
     }
 
     /// Bytes that a file of `length` may still get when it grows to `wanted`.
@@ -194,8 +209,7 @@ impl Machine {
         path: &Path,
     ) -> io::Result<(MutexGuard<'_, State>, Fate)> {
         let mut state = self.read(life)?;
-        let can_be_held = matches!(what, "write" | "sync") && !is_derived(path);
-        while can_be_held && state.is_holding {
+        while !is_derived(path) && state.held_back.contains(&what) {
             state.held += 1;
             self.changed.notify_all();
             self.changed.wait(&mut state);
@@ -214,7 +228,11 @@ impl Machine {
     pub(super) fn wait_until_held(&self) {
         let mut state = self.state.lock();
         let faults = state.faults;
-        while state.is_holding && state.held == 0 && !state.is_down && state.faults == faults {
+        while !state.held_back.is_empty()
+            && state.held == 0
+            && !state.is_down
+            && state.faults == faults
+        {
             if self.changed.wait_for(&mut state, HELD_WAIT_MAX).timed_out() {
                 return;
             }

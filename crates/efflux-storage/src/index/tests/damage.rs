@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     for file in files(from) {
         let target = to.join(file.strip_prefix(from).unwrap());
@@ -33,7 +33,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-async fn check(log: &std::sync::Arc<TestLog>, path: &Path) {
+pub(super) async fn check(log: &std::sync::Arc<TestLog>, path: &Path) {
     let it = Fixture::over(log.clone(), Some(path));
     // What cannot be waited for is scanned.
     let _ = it.topic.wait_through(efflux_particle::Sequence::ROOT).await;

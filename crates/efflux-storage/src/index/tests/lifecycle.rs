@@ -89,6 +89,42 @@ async fn a_log_that_lost_its_end_is_indexed_anew() {
 }
 
 #[tokio::test]
+async fn the_folder_of_another_store_is_not_believed() {
+    let (_folder, path) = folder();
+    let other = filled(&path, 5000).await;
+    other.index.close();
+    let log = TestLog::new("orders", 2);
+    log.push(orders(3000, 6000));
+    let it = Fixture::over(log, Some(&path));
+    check(&it).await;
+    it.catch_up().await;
+    check(&it).await;
+    for (ours, theirs) in it.log.all().iter().zip(other.log.all()).skip(1) {
+        let found = it.topic.id(&ours.id()).unwrap();
+        assert_eq!(found, [ours.sequence()]);
+        let group = theirs.metadata().message_group().unwrap();
+        let query = Query::message_group(group);
+        let last = it.log.scan(&query, FindOptions::default()).last().copied();
+        if ours.sequence().get() % 500 == 0 {
+            assert_eq!(it.topic.group_last(group).unwrap(), last);
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_far_the_index_is_behind_is_told() {
+    let it = Fixture::over(TestLog::new("orders", 1), None);
+    it.log.push(orders(0, 100));
+    assert_eq!(it.topic.behind(), None);
+    it.catch_up().await;
+    assert_eq!(it.topic.behind(), Some(0));
+    it.log.push(orders(100, 100));
+    assert!(it.topic.behind().unwrap() <= 100);
+    it.catch_up().await;
+    assert_eq!(it.topic.behind(), Some(0));
+}
+
+#[tokio::test]
 async fn a_topic_of_the_same_name_sees_nothing_of_the_one_before() {
     let (_folder, path) = folder();
     for place in [None, Some(path.as_path())] {
@@ -127,7 +163,7 @@ async fn the_entries_of_a_forgotten_topic_go() {
     it.index.forget(it.log.name());
     let entries = || {
         let mut count = 0;
-        for space in [crate::table::Space::Ids, crate::table::Space::Runs] {
+        for space in [crate::table::Space::Groups, crate::table::Space::Runs] {
             let visit = &mut |_: &[u8], _: &[u8]| {
                 count += 1;
                 std::ops::ControlFlow::Continue(())

@@ -47,12 +47,22 @@ impl TestLog {
     }
 
     pub(super) fn push(&self, messages: impl IntoIterator<Item = Message>) {
+        let clock = |made: i64| 1_700_000_000_000_000_000 + made * 1_000_000;
+        self.push_at(messages, clock);
+    }
+
+    /// Adds messages by a clock that tells the time for each number of them.
+    pub(super) fn push_at(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+        clock: impl Fn(i64) -> i64,
+    ) {
         let mut particles = self.particles.lock();
         let mut head = *self.head.borrow();
         let mut made = self.made.lock();
         for message in messages {
             *made += 1;
-            let created = 1_700_000_000_000_000_000 + i64::try_from(*made).unwrap() * 1_000_000;
+            let created = clock(i64::try_from(*made).unwrap());
             let draft = Draft::encode(&message, &stamp(*made, created)).unwrap();
             let (next, particle) = head.link(draft);
             particles.push(particle);

@@ -1,0 +1,20 @@
+//! What each fuzz target does with its input. `crates/efflux-storage/tests/hostile.rs` runs the same
+//! functions on inputs that a seed makes, so that CI does not need libFuzzer.
+
+pub mod allocations;
+
+pub mod backwards;
+pub mod content;
+pub mod frame;
+pub mod metadata;
+pub mod query;
+
+mod edits;
+mod small_store;
+
+pub mod head;
+pub mod journal;
+pub mod offsets;
+pub mod segment;
+
+pub use efflux_storage::{self as storage, particle};
