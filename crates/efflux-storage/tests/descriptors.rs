@@ -1,4 +1,5 @@
 //! More topics than the process may have open files. In a process of its own, whose limit it lowers.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use efflux_storage::particle::{Message, Sequence, TopicName};
 use efflux_storage::{Progress, ReadLimit, Store, Sync, Topic, TopicOptions};

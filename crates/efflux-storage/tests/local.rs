@@ -1,4 +1,5 @@
 //! The local backend on the real file system.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use efflux_storage::particle::{Message, Sequence};
 use efflux_storage::{Expect, Progress, ReadLimit, Store, StoreOptions, Sync, TopicOptions};
