@@ -1,5 +1,6 @@
 //! One segment file: frames one after the other, from the sequence in its name on.
 
+mod each;
 mod single;
 
 use std::io;
@@ -30,7 +31,8 @@ pub(super) struct Segment {
     files: Arc<TopicFiles>,
     first: Sequence,
     file: Mutex<Handle>,
-    table_file: Mutex<Option<Arc<dyn DiskFile>>>,
+    /// The file of the table of a sealed segment, and its bytes.
+    table_file: Mutex<Option<(Arc<dyn DiskFile>, u64)>>,
     offsets: RwLock<Option<Offsets>>,
     /// Whether it is counted among those that are open.
     is_listed: AtomicBool,

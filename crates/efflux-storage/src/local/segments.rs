@@ -231,16 +231,35 @@ impl Segments {
         head: Sequence,
     ) -> Result<Vec<Particle>> {
         let mut particles = Vec::with_capacity(sequences.len());
-        for sequence in sequences {
-            let read = self.read(*sequence, head, ReadLimit::particles(1))?;
-            let missing = || {
-                Error::not_found(format!(
-                    "topic {} has no sequence {sequence}",
-                    self.files.topic
-                ))
-            };
-            particles.push(read.into_iter().next().ok_or_else(missing)?);
+        let mut left = sequences;
+        while let Some(next) = left.first() {
+            if left.len() > 1 && *next <= head {
+                let (segment, last, _) = self.find(*next, head)?;
+                let is_in = |it: &Sequence| segment.first() <= *it && *it <= last;
+                let here = left.iter().take_while(|it| is_in(it)).count();
+                let (group, rest) = left.split_at(here);
+                if here > 1
+                    && segment.knows(last)
+                    && let Some(read) = segment.read_each(group)
+                {
+                    particles.extend(read);
+                    left = rest;
+                    continue;
+                }
+            }
+            particles.push(self.read_one(*next, head)?);
+            left = left.get(1..).unwrap_or_default();
         }
         Ok(particles)
+    }
+
+    fn read_one(&self, sequence: Sequence, head: Sequence) -> Result<Particle> {
+        let read = self.read(sequence, head, ReadLimit::particles(1))?;
+        read.into_iter().next().ok_or_else(|| {
+            Error::not_found(format!(
+                "topic {} has no sequence {sequence}",
+                self.files.topic
+            ))
+        })
     }
 }

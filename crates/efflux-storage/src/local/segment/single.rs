@@ -25,13 +25,15 @@ impl Segment {
         let mut table = self.table_file.lock();
         if table.is_none() {
             let path = self.files.path(&offsets_name(self.first));
-            *table = Some(self.files.disk.open(&path).ok()?);
+            let file = self.files.disk.open(&path).ok()?;
+            let bytes = file.len().ok()?;
+            *table = Some((file, bytes));
         }
-        let file = table.clone()?;
+        let (file, bytes) = table.clone()?;
         drop(table);
         let (at, count) = Offsets::entry_place(sequence.past(self.first))?;
         let entry = read_exact_at(&*file, at, count).ok()?;
-        let is_last = at + count as u64 == file.len().ok()?;
+        let is_last = at + count as u64 == bytes;
         Offsets::decode_entry(&entry, is_last.then(|| self.sealed_bytes()).flatten())
     }
 
