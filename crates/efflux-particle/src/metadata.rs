@@ -88,8 +88,13 @@ impl Metadata {
     /// # Errors
     /// [`MetadataError`] when the bytes are no metadata of this format version.
     pub fn decode(bytes: Bytes) -> Result<Self, MetadataError> {
-        let fields = Fields::decode(&bytes)?;
-        Ok(Self { bytes, fields })
+        let mut metadata = Self::with_fields(bytes, Fields::default());
+        metadata.read_fields()?;
+        Ok(metadata)
+    }
+
+    pub(crate) fn read_fields(&mut self) -> Result<(), MetadataError> {
+        self.fields.read_all(&self.bytes)
     }
 
     pub(crate) const fn with_fields(bytes: Bytes, fields: Fields) -> Self {

@@ -95,7 +95,7 @@ impl Particle {
     /// # Errors
     /// [`DecodeError`] when the frame or the metadata is malformed.
     pub fn decode_unchecked(bytes: &Bytes) -> Result<Self, DecodeError> {
-        Ok(Framed::read(bytes)?.particle()?)
+        Framed::read(bytes)?.particle()
     }
 
     pub(crate) fn sealed(
@@ -202,6 +202,7 @@ struct Framed {
 }
 
 impl Framed {
+    #[inline]
     fn read(bytes: &Bytes) -> Result<Self, FrameError> {
         let size = FrameSize::whole(bytes)?;
         let frame = bytes.slice(..size.frame_bytes());
@@ -220,12 +221,16 @@ impl Framed {
         })
     }
 
-    fn particle(self) -> Result<Particle, MetadataError> {
-        Ok(Particle {
+    /// The fields are read into their place: a particle is too large to be moved for nothing.
+    #[inline]
+    fn particle(self) -> Result<Particle, DecodeError> {
+        let mut particle = Particle {
             frame: self.frame,
-            metadata: Metadata::decode(self.metadata)?,
+            metadata: Metadata::with_fields(self.metadata, Fields::default()),
             fingerprint: self.fingerprint,
-        })
+        };
+        particle.metadata.read_fields()?;
+        Ok(particle)
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use efflux_storage::particle::{Message, Sequence};
-use efflux_storage::{Expect, Progress, ReadLimit, Store, StoreOptions, TopicOptions};
+use efflux_storage::{Expect, Progress, ReadLimit, Store, StoreOptions, Sync, TopicOptions};
 
 fn url(folder: &tempfile::TempDir) -> String {
     format!("file:{}", folder.path().join("data").display())
@@ -125,6 +125,8 @@ async fn large_groups_get_their_next_segment_in_advance() {
     }
     assert!(has_seen_spare);
     store.close().await.unwrap();
+    // A spare that is being made removes itself; the store's threads end when it is dropped.
+    drop((topic, store));
     let files = files(&folder);
     assert!(!files.iter().any(is_spare), "{files:?}");
     let segments: Vec<_> = files
@@ -152,4 +154,19 @@ async fn a_spare_that_a_crash_left_is_removed() {
     let store = Store::open(&url(&folder)).await.unwrap();
     store.topic(&name).await.unwrap();
     assert!(!left.exists());
+}
+
+#[tokio::test]
+async fn a_task_that_waits_for_its_appends_all_the_same_gets_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let options = TopicOptions::default().with_sync(Sync::Os);
+    let topic = store
+        .create_topic(&"t".parse().unwrap(), options)
+        .await
+        .unwrap();
+    for _ in 0..1000 {
+        topic.append_blocking(Message::new("x")).unwrap();
+    }
+    assert_eq!(topic.head().sequence.get(), 1000);
 }

@@ -60,7 +60,8 @@ impl Fields {
         Some(Fingerprint::from_bytes(hash_at(bytes, span)))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, MetadataError> {
+    /// Reads the fields of metadata; before, none must have been read.
+    pub(super) fn read_all(&mut self, bytes: &[u8]) -> Result<(), MetadataError> {
         if bytes.len() > METADATA_BYTES_MAX {
             return malformed(
                 METADATA_BYTES_MAX,
@@ -68,19 +69,18 @@ impl Fields {
             );
         }
         let mut reader = Reader::new(bytes);
-        let mut fields = Self::default();
         let mut entries = Entries {
             left: reader.map()?,
             seen: Seen::default(),
         };
-        fields.read_usual(&mut entries, &mut reader)?;
-        fields.read_others(&mut entries, &mut reader)?;
+        self.read_usual(&mut entries, &mut reader)?;
+        self.read_others(&mut entries, &mut reader)?;
         if !reader.is_at_end() {
             return malformed(reader.position(), "the end");
         }
         match Known::NEEDED.iter().find(|key| !entries.seen.has(**key)) {
             Some(missing) => Err(MetadataError::Missing(missing.text())),
-            None => Ok(fields),
+            None => Ok(()),
         }
     }
 

@@ -316,7 +316,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn options(&mut self) -> Option<ConsumerOptions> {
-        let lease = Duration::new(self.number()?, u32::try_from(self.number()?).ok()?);
+        let (seconds, nanos) = (self.number()?, u32::try_from(self.number()?).ok()?);
+        // More would carry over into the seconds, which may be the greatest there are.
+        let lease = (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))?;
         let max_in_flight = usize::try_from(self.number()?).ok()?;
         let max_deliveries = u32::try_from(self.number()?).ok()?;
         let name = self.count()?;

@@ -105,7 +105,9 @@ impl Topic {
         messages: Vec<Message>,
         expect: Expect,
     ) -> Result<Vec<Receipt>> {
-        pollster::block_on(self.append_as(messages, expect, true))
+        // A task's budget would not be renewed while this waits, and be used up for ever.
+        let append = tokio::task::unconstrained(self.append_as(messages, expect, true));
+        pollster::block_on(append)
     }
 
     async fn append_as(

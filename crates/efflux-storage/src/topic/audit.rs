@@ -124,11 +124,16 @@ impl Audit {
 
 /// Checks each frame by its hashes, up to the first that is no particle.
 fn hash(frames: &Frames) -> Vec<Result<Particle, DecodeError>> {
-    let mut is_broken = false;
-    let decoded = frames.each().map(|frame| Particle::decode(&frame));
-    decoded
-        .take_while(|read| !std::mem::replace(&mut is_broken, read.is_err()))
-        .collect()
+    let mut hashed = Vec::with_capacity(frames.count());
+    for frame in frames.each() {
+        let read = Particle::decode(&frame);
+        let is_broken = read.is_err();
+        hashed.push(read);
+        if is_broken {
+            break;
+        }
+    }
+    hashed
 }
 
 impl fmt::Debug for Audit {

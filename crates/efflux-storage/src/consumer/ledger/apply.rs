@@ -170,7 +170,9 @@ impl Ledger {
     fn remember(&mut self, runs: &[TicketRun]) {
         for run in runs {
             match self.committed.back_mut() {
-                Some(last) if last.is_followed_by(*run) => last.count += run.count,
+                Some(last) if last.is_followed_by(*run) => {
+                    last.count = last.count.saturating_add(run.count);
+                }
                 _ => self.committed.push_back(*run),
             }
         }

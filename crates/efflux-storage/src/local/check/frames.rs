@@ -81,7 +81,9 @@ impl Hashing {
 fn hash(piece: &Piece) -> Hashed {
     let bytes = piece.bytes.len();
     let (mut rest, mut at) = (piece.bytes.clone(), piece.start);
-    let mut found = Vec::new();
+    // As many as there are if they are all as long as the first. Found ones are large to move.
+    let like_the_first = FrameSize::forwards(&rest).map_or(1, FrameSize::frame_bytes);
+    let mut found = Vec::with_capacity(bytes / like_the_first + 1);
     while !rest.is_empty() {
         match Particle::decode(&rest) {
             Ok(particle) => {
