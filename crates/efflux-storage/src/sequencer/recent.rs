@@ -11,7 +11,9 @@ use crate::query::Query;
 #[derive(Debug)]
 pub(super) struct Recent {
     start: Sequence,
-    batches: VecDeque<LinkedMetadata>,
+    /// Each batch with the sequence of its first particle.
+    batches: VecDeque<(Sequence, LinkedMetadata)>,
+    next: Sequence,
     bytes: usize,
 }
 
@@ -20,6 +22,7 @@ impl Recent {
         Self {
             start,
             batches: VecDeque::new(),
+            next: start,
             bytes: 0,
         }
     }
@@ -33,29 +36,31 @@ impl Recent {
     pub(super) fn add(&mut self, linked: &Linked) {
         let batch = linked.metadata();
         self.bytes += batch.memory_bytes();
-        self.batches.push_back(batch);
+        let first = self.next;
+        self.next = first.plus(batch.len() as u64);
+        self.batches.push_back((first, batch));
         while self.bytes > RECENT_BYTES_MAX
-            && let Some(oldest) = self.batches.pop_front()
+            && let Some((first, oldest)) = self.batches.pop_front()
         {
-            self.start = self.start.plus(oldest.len() as u64);
+            self.start = first.plus(oldest.len() as u64);
             self.bytes -= oldest.memory_bytes();
         }
     }
 
     /// The first particle after `after` that matches.
     pub(super) fn first_after(&self, after: Sequence, query: &Query) -> Option<Sequence> {
-        let mut start = self.start;
-        for batch in &self.batches {
-            let end = start.plus(batch.len() as u64);
-            if end > after.next() {
-                let found = batch
-                    .iter()
-                    .find(|metadata| metadata.sequence() > after && query.matches(metadata));
-                if let Some(found) = found {
-                    return Some(found.sequence());
-                }
+        // There may be thousands of batches, and what is asked about is mostly the newest of them.
+        let is_before = |(first, batch): &(Sequence, LinkedMetadata)| {
+            first.plus(batch.len() as u64) <= after.next()
+        };
+        let from = self.batches.partition_point(is_before);
+        for (_, batch) in self.batches.range(from..) {
+            let found = batch
+                .iter()
+                .find(|metadata| metadata.sequence() > after && query.matches(metadata));
+            if let Some(found) = found {
+                return Some(found.sequence());
             }
-            start = end;
         }
         None
     }
