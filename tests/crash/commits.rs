@@ -7,7 +7,7 @@ use efflux_node::storage;
 use storage::conformance::Guard;
 use storage::{Disk, Sync, TopicOptions};
 
-use crate::consumers::{Kept, append, consume, consumer, drain, key};
+use crate::consumers::{Kept, append, consume, consumer, drain, key, opened_consumer};
 use crate::every::block_on;
 use crate::history::Verdict;
 use crate::random::first_failure;
@@ -42,14 +42,9 @@ fn session(seed: u64, sync: Sync, guard_off: Option<Guard>) -> Session {
 /// Appends and consumes for some steps, or until something fails.
 async fn work(session: &mut Session, kept: &mut Kept, steps: usize) -> Verdict {
     let faults = session.disk.faults();
-    if !session.open().await? {
+    let Some(consumer) = opened_consumer(session).await? else {
         return Ok(());
-    }
-    let opened = consumer(session).await;
-    if session.disk.faults() > faults {
-        return Ok(());
-    }
-    let consumer = opened?;
+    };
     for step in 0..steps {
         if session.disk.faults() > faults {
             break;

@@ -39,6 +39,19 @@ pub(crate) async fn consumer(session: &Session) -> Verdict<Consumer> {
     opened.map_err(|error| format!("opening the consumer: {error}"))
 }
 
+/// Opens the topic and the consumer; none when the disk failed meanwhile.
+pub(crate) async fn opened_consumer(session: &mut Session) -> Verdict<Option<Consumer>> {
+    let faults = session.disk.faults();
+    if !session.open().await? {
+        return Ok(None);
+    }
+    let opened = consumer(session).await;
+    if session.disk.faults() > faults {
+        return Ok(None);
+    }
+    opened.map(Some)
+}
+
 pub(crate) async fn consume(
     session: &mut Session,
     consumer: &Consumer,
@@ -89,15 +102,9 @@ pub(crate) async fn append(session: &mut Session) -> Verdict {
 }
 
 async fn life(session: &mut Session, kept: &mut Kept) -> Verdict {
-    let faults = session.disk.faults();
-    if !session.open().await? {
+    let Some(consumer) = opened_consumer(session).await? else {
         return Ok(());
-    }
-    let opened = consumer(session).await;
-    if session.disk.faults() > faults {
-        return Ok(());
-    }
-    let consumer = opened?;
+    };
     let at = session.disk.operations() + 1 + session.random.below(80);
     match session.random.below(4) {
         0 => {}

@@ -11,6 +11,7 @@ mod alternatives;
 #[path = "alternatives/absent.rs"]
 mod alternatives;
 mod append;
+mod callers;
 mod child;
 mod dataset;
 mod following;

@@ -11,8 +11,6 @@ mod process;
 mod redis;
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -20,7 +18,7 @@ use crate::append::efflux::{self, Caller};
 use crate::append::{Work, lane};
 use crate::measure::{Lane, Measured, Outcome, Row, measure};
 use crate::workload::{Record, Workload};
-use crate::{Result, append};
+use crate::{Result, append, callers};
 
 pub(crate) const NAME: &str = "servers";
 
@@ -30,7 +28,6 @@ const PAYLOAD_BYTES: usize = 1024;
 const SHAPES: &[(usize, usize)] = &[(1, 1), (16, 1), (64, 1), (1, 64)];
 /// Records of each publisher in one run; the run ends sooner when its time is over.
 const RECORDS: usize = 2000;
-const RUN_MAX: Duration = Duration::from_millis(500);
 
 /// A server that runs.
 trait Server: Sync {
@@ -115,40 +112,9 @@ fn work(workload: &Workload, publishers: usize, batch: usize) -> Work {
 /// Publishes the work, each publisher on a thread and a connection of its own.
 fn publish(server: &dyn Server, work: &Work) -> Result<Outcome> {
     let connections: Result<Vec<_>> = work.callers.iter().map(|_| server.connect()).collect();
-    let start = Instant::now();
-    let mut outcome = Outcome::default();
-    thread::scope(|scope| -> Result<()> {
-        let publishers = connections?.into_iter().zip(&work.callers);
-        let publishers: Vec<_> = publishers
-            .map(|(mut connection, batches)| {
-                scope.spawn(move || publish_all(&mut *connection, batches, start))
-            })
-            .collect();
-        for publisher in publishers {
-            let (count, waits) = publisher.join().map_err(|_| "a publisher panicked")??;
-            outcome.count += count;
-            outcome.waits.extend(waits);
-        }
-        Ok(())
-    })?;
-    outcome.took = start.elapsed();
-    Ok(outcome)
-}
-
-fn publish_all(
-    connection: &mut dyn Publisher,
-    batches: &[Vec<Record>],
-    start: Instant,
-) -> Result<(u64, Vec<Duration>)> {
-    let (mut count, mut waits) = (0, Vec::with_capacity(batches.len()));
-    for batch in batches {
-        let begun = Instant::now();
-        connection.publish(batch)?;
-        waits.push(begun.elapsed());
-        count += batch.len() as u64;
-        if start.elapsed() > RUN_MAX {
-            break;
-        }
-    }
-    Ok((count, waits))
+    let publishers = connections?.into_iter();
+    callers::run(
+        work,
+        publishers.map(|mut connection| move |records: &[Record]| connection.publish(records)),
+    )
 }

@@ -2,7 +2,7 @@
 
 use crate::hash::PayloadHash;
 use crate::id::Id;
-use crate::layout::{Layout, Stamp};
+use crate::layout::{Layout, Stamp, split};
 use crate::message::{Message, MessageError};
 
 /// Messages encoded one after the other in one buffer, but for their places in a chain.
@@ -95,16 +95,9 @@ impl Drafts {
 
     /// The messages in order.
     pub fn iter(&self) -> impl Iterator<Item = DraftRef<'_>> {
-        let mut rest = self.frames.as_slice();
-        self.layouts.iter().map(move |layout| {
-            let (frame, later) = rest
-                .split_at_checked(layout.frame_bytes)
-                .unwrap_or_default();
-            rest = later;
-            DraftRef {
-                metadata: layout.metadata(frame),
-                layout,
-            }
+        split(&self.frames, &self.layouts).map(|(frame, layout)| DraftRef {
+            metadata: layout.metadata(frame),
+            layout,
         })
     }
 

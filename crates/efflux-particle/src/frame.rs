@@ -14,6 +14,7 @@
 
 use thiserror::Error;
 
+use crate::hash::{Fingerprint, HASH_BYTES};
 use crate::limits::{FRAME_BYTES_MAX, FRAME_OVERHEAD_BYTES, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX};
 
 /// The bytes that every frame begins with.
@@ -238,6 +239,11 @@ fn message_bytes_at_end(bytes: &[u8]) -> Result<usize, FrameError> {
         return Err(FrameError::Footer { found });
     }
     Ok(size_at(suffix, 0).unwrap_or(0))
+}
+
+/// The fingerprint that stands in a frame.
+pub(crate) fn fingerprint(frame: &[u8]) -> Fingerprint {
+    Fingerprint::from_bytes(array(frame, FINGERPRINT_AT).unwrap_or([0; HASH_BYTES]))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

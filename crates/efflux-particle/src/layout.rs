@@ -118,6 +118,20 @@ impl Layout {
     }
 }
 
+/// The frames that stand one after the other, each with its layout.
+pub(crate) fn split<'a>(
+    mut frames: &'a [u8],
+    layouts: &'a [Layout],
+) -> impl Iterator<Item = (&'a [u8], &'a Layout)> {
+    layouts.iter().map(move |layout| {
+        let (frame, later) = frames
+            .split_at_checked(layout.frame_bytes)
+            .unwrap_or_default();
+        frames = later;
+        (frame, layout)
+    })
+}
+
 fn put(frame: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(place) = frame.get_mut(at..at + bytes.len()) {
         place.copy_from_slice(bytes);

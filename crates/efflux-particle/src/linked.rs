@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::frame::FINGERPRINT_AT;
-use crate::hash::{Fingerprint, HASH_BYTES, PayloadHash};
+use crate::frame::fingerprint;
+use crate::hash::{Fingerprint, PayloadHash};
 use crate::id::Id;
-use crate::layout::{Layout, NotInBatch};
+use crate::layout::{Layout, NotInBatch, split};
 use crate::limits::BATCH_PARTICLES_MAX;
 use crate::metadata::{Fields, Metadata};
 use crate::particle::Particle;
@@ -70,12 +70,6 @@ impl<'a> LinkedRef<'a> {
     }
 }
 
-fn fingerprint(frame: &[u8]) -> Fingerprint {
-    let bytes = frame.get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES);
-    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-    Fingerprint::from_bytes(bytes.unwrap_or([0; HASH_BYTES]))
-}
-
 impl Linked {
     /// Gives encoded messages their places after `sequence` and `linked`; where the chain then stands.
     pub(crate) fn place(
@@ -120,14 +114,7 @@ impl Linked {
 
     /// The particles in order.
     pub fn iter(&self) -> impl Iterator<Item = LinkedRef<'_>> {
-        let mut rest = self.frames.as_slice();
-        self.layouts.iter().map(move |layout| {
-            let (frame, later) = rest
-                .split_at_checked(layout.frame_bytes)
-                .unwrap_or_default();
-            rest = later;
-            LinkedRef { frame, layout }
-        })
+        split(&self.frames, &self.layouts).map(|(frame, layout)| LinkedRef { frame, layout })
     }
 
     /// The particles in order. They share the one buffer, which lives as long as any of them.

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::content::{ContentEncoding, ContentError};
-use crate::frame::{FINGERPRINT_AT, FrameError, FrameSize, METADATA_AT};
-use crate::hash::{Fingerprint, HASH_BYTES, PayloadHash};
+use crate::frame::{FrameError, FrameSize, METADATA_AT, fingerprint};
+use crate::hash::{Fingerprint, PayloadHash};
 use crate::id::Id;
 use crate::metadata::{Fields, Metadata, MetadataError};
 use crate::sequence::Sequence;
@@ -207,13 +207,7 @@ impl Framed {
         let size = FrameSize::whole(bytes)?;
         let frame = bytes.slice(..size.frame_bytes());
         let metadata = frame.slice(METADATA_AT..METADATA_AT + size.metadata_bytes());
-        let fingerprint = frame
-            .get(FINGERPRINT_AT..FINGERPRINT_AT + HASH_BYTES)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(
-                Fingerprint::from_bytes([0; HASH_BYTES]),
-                Fingerprint::from_bytes,
-            );
+        let fingerprint = fingerprint(&frame);
         Ok(Self {
             frame,
             metadata,

@@ -18,6 +18,12 @@ fn lower_the_limit() {
     setrlimit(Resource::Nofile, limit).unwrap();
 }
 
+fn new_folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("data").display());
+    (folder, url)
+}
+
 fn name(number: usize) -> TopicName {
     format!("topic-{number}").parse().unwrap()
 }
@@ -34,8 +40,7 @@ async fn append_to_all(topics: &[Topic], payload: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_topics_are_written_to_than_there_may_be_open_files() {
     lower_the_limit();
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file:{}", folder.path().join("data").display());
+    let (_folder, url) = new_folder();
     let store = Store::open(&url).await.unwrap();
     let mut topics = Vec::new();
     for number in 0..TOPICS {
@@ -74,8 +79,7 @@ async fn more_topics_are_written_to_than_there_may_be_open_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_removed_while_it_was_closed_is_not_made_anew() {
     lower_the_limit();
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file:{}", folder.path().join("data").display());
+    let (folder, url) = new_folder();
     let store = Store::open(&url).await.unwrap();
     let mut topics = Vec::new();
     for number in 0..TOPICS {

@@ -219,12 +219,16 @@ impl Writer {
     /// Adds a batch to what is written together: a small one by way of the buffer.
     fn add(&mut self, batch: &Linked) -> io::Result<()> {
         let frames = batch.frames();
+        let mut last = None;
         for particle in batch.iter() {
             let bytes = u32::try_from(particle.frame().len()).unwrap_or(0);
             self.frames.push((bytes, crc32c::crc32c(particle.frame())));
+            last = Some(particle);
+        }
+        if let Some(last) = last {
             self.head = Some(Head {
-                sequence: particle.sequence(),
-                fingerprint: particle.fingerprint(),
+                sequence: last.sequence(),
+                fingerprint: last.fingerprint(),
             });
         }
         if frames.len() < DIRECT_BYTES_MIN {
