@@ -142,6 +142,13 @@ impl Candidates {
             self.pass(run.start.max(from), (run.end() - 1).min(until));
             return Ok(true);
         }
+        if let Some(offsets) = plan.few()? {
+            let (first, last) = (run.start.max(from), (run.end() - 1).min(until));
+            let found = offsets.into_iter().map(|it| run.start + u64::from(it));
+            self.find(found.filter(|it| (first..=last).contains(it)));
+            self.pass(first, last);
+            return Ok(true);
+        }
         let chunk = (next - run.start) / u64::from(CHUNK);
         let base = run.start + chunk * u64::from(CHUNK);
         let first = base.max(from);
@@ -150,13 +157,17 @@ impl Candidates {
             .chunk(u32::try_from(chunk).unwrap_or(u32::MAX))?
             .into_places();
         let found = places.into_iter().map(|place| base + u64::from(place));
-        let found = found.filter(|sequence| (first..=last).contains(sequence));
+        self.find(found.filter(|sequence| (first..=last).contains(sequence)));
+        self.pass(first, last);
+        Ok(true)
+    }
+
+    /// Adds what was found, which ascends.
+    fn find(&mut self, found: impl DoubleEndedIterator<Item = u64>) {
         match self.order {
             Order::Ascending => self.found.extend(found),
             Order::Descending => self.found.extend(found.rev()),
         }
-        self.pass(first, last);
-        Ok(true)
     }
 
     /// Takes what was looked at from what is left.

@@ -146,20 +146,22 @@ fn bit_of(bits: u64) -> (usize, u8) {
 }
 
 /// Whether a run with this filter may have an id of this hash.
+///
+/// All bits are looked at, whatever the first ones say: who asks many filters then does not wait for
+/// one to be fetched before the next one is.
 pub(super) fn may_have(filter: &[u8], hash: IdHash) -> bool {
-    let (block, mut bits) = hash.in_filter(filter.len() / BLOCK_BYTES);
-    let start = block * BLOCK_BYTES;
-    let Some(block) = filter.get(start..start + BLOCK_BYTES) else {
+    let (blocks, _) = filter.as_chunks::<BLOCK_BYTES>();
+    let (block, mut bits) = hash.in_filter(blocks.len());
+    let Some(block) = blocks.get(block) else {
         return true;
     };
+    let mut is_in = 1;
     for _ in 0..BITS {
         let (byte, bit) = bit_of(bits);
-        if block.get(byte).is_some_and(|byte| byte >> bit & 1 == 0) {
-            return false;
-        }
+        is_in &= block.get(byte).map_or(1, |byte| byte >> bit);
         bits >>= 9;
     }
-    true
+    is_in & 1 == 1
 }
 
 /// The offsets that a bucket has for a hash; none when the bytes are no bucket.

@@ -158,20 +158,83 @@ pub(super) fn chunk(bytes: &[u8], chunk: u32) -> Option<Set> {
 /// are no list. Of a long list only the blocks are read that have such places.
 pub(super) fn retain(bytes: &[u8], chunk: u32, places: &mut Vec<u16>) -> Option<()> {
     let (kind, rest) = bytes.split_first()?;
-    let found = if *kind == CHUNKED {
-        find_chunk(rest, chunk)?
-    } else {
-        None
+    if *kind == FLAT {
+        keep_both(places, self::chunk(bytes, chunk)?);
+        return Some(());
+    }
+    match find_chunk(rest, chunk)? {
+        Some((kind, payload)) => retain_in_chunk(kind, payload, places),
+        None => {
+            places.clear();
+            Some(())
+        }
+    }
+}
+
+/// Whether a list has no more offsets than eight times its bytes; false when the bytes are no list.
+pub(super) fn is_sparse(bytes: &[u8]) -> bool {
+    let Some((kind, mut rest)) = bytes.split_first() else {
+        return false;
     };
-    match found {
-        Some((BITS, payload)) => places.retain(|place| {
+    let mut chunks = Chunks {
+        bytes: &mut rest,
+        after_last: 0,
+    };
+    while *kind == CHUNKED && !chunks.bytes.is_empty() {
+        if chunks.take().is_none_or(|(_, kind, _)| kind == RANGE) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Keeps of some offsets, which ascend, those that are in the list; none when the bytes are no
+/// list. Chunks are stepped over once, however many of them have such offsets.
+pub(super) fn keep(bytes: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
+    let (kind, mut rest) = bytes.split_first()?;
+    let mut kept = Vec::with_capacity(offsets.len());
+    if *kind == FLAT {
+        differences(rest, |offset| {
+            kept.extend(offsets.binary_search(&offset).ok().map(|_| offset));
+        })?;
+        *offsets = kept;
+        return Some(());
+    }
+    let mut chunks = Chunks {
+        bytes: &mut rest,
+        after_last: 0,
+    };
+    let mut asked = offsets.chunk_by(|a, b| a / CHUNK == b / CHUNK).peekable();
+    let mut places = Vec::new();
+    while !chunks.bytes.is_empty() {
+        let (number, kind, payload) = chunks.take()?;
+        let number_of = |asked: &[u32]| asked.first().map_or(0, |first| first / CHUNK);
+        while asked.next_if(|it| number_of(it) < number).is_some() {}
+        let Some(same) = asked.next_if(|it| number_of(it) == number) else {
+            if asked.peek().is_none() {
+                break;
+            }
+            continue;
+        };
+        places.clear();
+        let in_chunk = same.iter().map(|offset| u16::try_from(offset % CHUNK));
+        places.extend(in_chunk.filter_map(Result::ok));
+        retain_in_chunk(kind, payload, &mut places)?;
+        let base = number.checked_mul(CHUNK)?;
+        kept.extend(places.iter().map(|place| base + u32::from(*place)));
+    }
+    *offsets = kept;
+    Some(())
+}
+
+fn retain_in_chunk(kind: u8, payload: &[u8], places: &mut Vec<u16>) -> Option<()> {
+    match kind {
+        BITS => places.retain(|place| {
             let byte = payload.get(usize::from(place / 8)).copied();
             byte.unwrap_or_default() >> (place % 8) & 1 == 1
         }),
-        Some((BLOCKS, payload)) => retain_in_blocks(payload, places)?,
-        Some((kind, payload)) => keep_both(places, decode_chunk(kind, payload)?),
-        None if *kind == CHUNKED => places.clear(),
-        None => keep_both(places, self::chunk(bytes, chunk)?),
+        BLOCKS => retain_in_blocks(payload, places)?,
+        _ => keep_both(places, decode_chunk(kind, payload)?),
     }
     Some(())
 }
@@ -193,7 +256,9 @@ fn retain_in_blocks(payload: &[u8], places: &mut Vec<u16>) -> Option<()> {
         let count = counts.get(number).copied().map_or(0, usize::from);
         let block = low.get(behind..behind + count);
         is_sound &= block.is_some();
-        block.is_some_and(|block| block.iter().any(|it| usize::from(*it) == lowest))
+        // All of the block is compared, so that the next place's block is fetched meanwhile.
+        let same = |is_in, it: &u8| is_in | (usize::from(*it) == lowest);
+        block.is_some_and(|block| block.iter().fold(false, same))
     });
     is_sound.then_some(())
 }
@@ -295,6 +360,7 @@ mod tests {
         let bytes = encode(offsets);
         assert!(bytes.len() <= bytes_max, "{} bytes", bytes.len());
         assert_eq!(read(&bytes).as_deref(), Some(offsets));
+        assert!(!is_sparse(&bytes) || offsets.len() <= 8 * bytes.len());
         let by_chunk: Vec<u32> = (0..20)
             .flat_map(|number| {
                 let places = chunk(&bytes, number).unwrap().into_places();
@@ -317,6 +383,10 @@ mod tests {
             .copied()
             .filter(|it| (it % CHUNK).is_multiple_of(7));
         assert!(retained.into_iter().eq(asked));
+        let mut kept = (0..20 * CHUNK).step_by(7).collect();
+        keep(&bytes, &mut kept).unwrap();
+        let asked = offsets.iter().copied().filter(|it| it.is_multiple_of(7));
+        assert!(kept.into_iter().eq(asked));
     }
 
     #[test]
@@ -340,6 +410,14 @@ mod tests {
         check(&(0..1_000_000).step_by(10_000).collect::<Vec<_>>(), 280);
     }
 
+    #[test]
+    fn few_bytes_are_not_always_few_offsets() {
+        let all = encode(&(0..1_000_000).collect::<Vec<_>>());
+        assert!(all.len() < 200 && !is_sparse(&all));
+        assert!(is_sparse(&encode(&[1, 70_000, 900_000])));
+        assert!(!is_sparse(&[]));
+    }
+
     proptest! {
         #[test]
         fn any_list_reads_back(offsets in proptest::collection::btree_set(0..1_000_000_u32, 0..500)) {
@@ -349,8 +427,10 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             read(&bytes);
+            is_sparse(&bytes);
             chunk(&bytes, 1);
             retain(&bytes, 1, &mut vec![0, 7, 256, 300, u16::MAX]);
+            keep(&bytes, &mut vec![0, 7, CHUNK, CHUNK + 300, u32::MAX]);
         }
 
         #[test]
@@ -361,6 +441,7 @@ mod tests {
             bytes.extend(counts);
             read(&bytes);
             retain(&bytes, 1, &mut vec![0, 7, 256, 300, u16::MAX]);
+            keep(&bytes, &mut vec![0, 7, CHUNK, CHUNK + 300, u32::MAX]);
         }
 
         #[test]

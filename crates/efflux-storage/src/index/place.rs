@@ -5,7 +5,7 @@ use std::sync::Arc;
 use efflux_particle::Id;
 
 use super::damaged;
-use super::held::{Bytes, Found, Held};
+use super::held::{Bytes, Filters, Found, Held};
 use super::ids::{self, IdHash};
 use super::key::{Key, RunName};
 use super::rare;
@@ -51,8 +51,8 @@ impl<'a> Place<'a> {
                 rare: self.rare(term)?.into(),
             })
         };
-        let (epoch, number) = (self.attached.epoch, self.attached.number);
-        self.held.term(epoch, number, self.run, term, read)
+        let topic = (self.attached.epoch, self.attached.number);
+        self.held.term(topic, self.run, term, read)
     }
 
     /// The offsets of particles that have this term as a rare one, or another of the same hash.
@@ -76,26 +76,31 @@ impl<'a> Place<'a> {
     }
 
     /// The offsets of particles that have this id, whose hash this is, or another of the same hash.
-    pub(super) fn id(self, id: &Id, hash: IdHash, is_filtered: bool) -> Result<Vec<u32>> {
-        if !self.run.ids.may_have(id) {
+    pub(super) fn id(self, id: &Id, hash: IdHash) -> Result<Vec<u32>> {
+        if !self.run.ids.may_have(id) || !self.filters()?.run_may_have(self.run, hash) {
             return Ok(Vec::new());
         }
-        if is_filtered {
-            let read = || {
-                Key::Filter(self.name())
-                    .get(self.table)?
-                    .ok_or_else(damaged)
-            };
-            let (epoch, number) = (self.attached.epoch, self.attached.number);
-            let filter = self.held.filter(epoch, number, self.run, read)?;
-            if !ids::may_have(&filter, hash) {
-                return Ok(Vec::new());
-            }
-        }
+        self.id_in_bucket(hash)
+    }
+
+    /// The same, where the filter does not leave the run out.
+    pub(super) fn id_in_bucket(self, hash: IdHash) -> Result<Vec<u32>> {
         let bucket = Key::Ids(self.name(), hash.bucket(self.run.count)).get(self.table)?;
         match bucket {
             Some(bucket) => ids::find(&bucket, hash).ok_or_else(damaged),
             None => Ok(Vec::new()),
         }
     }
+
+    fn filters(self) -> Result<Arc<Filters>> {
+        filters(self.attached, self.held)
+    }
+}
+
+/// The filters of the topic's newest runs.
+pub(super) fn filters(attached: &Attached, held: &Held) -> Result<Arc<Filters>> {
+    held.filters(attached, |run| {
+        let filter = Key::Filter(run.name(attached.number)).get(&*attached.table)?;
+        filter.ok_or_else(damaged)
+    })
 }

@@ -26,6 +26,10 @@ use crate::table::Space;
 /// Most terms that a prefix is looked up as; one that begins more of them narrows nothing.
 const PREFIX_TERMS_MAX: usize = 4096;
 
+/// Most bytes of the lists of a plan's narrowest part for which all of a run is looked at together:
+/// some thousand places, which are sought in the other lists in some 50 µs.
+const FEW_BYTES_MAX: usize = 1024;
+
 /// What a query asks of one run.
 pub(super) enum Plan {
     All,
@@ -132,21 +136,80 @@ impl Plan {
 
     /// Those of some places of a chunk that may match.
     fn narrow(&self, chunk: u32, set: Set) -> Result<Set> {
-        match (self, set) {
-            (
-                Self::Terms {
-                    terms,
-                    negated: false,
-                },
-                Set::Array(mut places),
-            ) if let [term] = terms.as_slice()
-                && let Some(list) = &term.list
-                && term.rare.is_empty() =>
-            {
+        match (self.only_term(), set) {
+            (Some((list, rare)), Set::Array(mut places)) => {
+                let mut rare = of_chunk(rare, chunk).into_places();
+                rare.retain(|place| places.binary_search(place).is_ok());
                 list::retain(list, chunk, &mut places).ok_or_else(damaged)?;
-                Ok(Set::Array(places))
+                Ok(Set::Array(places).or(Set::Array(rare)))
             }
             (_, set) => Ok(set.and(self.chunk(chunk)?)),
+        }
+    }
+
+    /// The offsets of the run that may match, ascending, where it is soon found out that they are
+    /// few; none where they may be many.
+    pub(super) fn few(&self) -> Result<Option<Vec<u32>>> {
+        let (narrowest, others) = match self {
+            Self::And(plans) => match plans.split_first() {
+                Some(split) => split,
+                None => return Ok(None),
+            },
+            plan => (plan, &[][..]),
+        };
+        let (Self::Terms { terms, negated }, bytes) = (narrowest, narrowest.bytes()) else {
+            return Ok(None);
+        };
+        let is_sparse = |term: &Arc<Found>| term.list.as_deref().is_none_or(list::is_sparse);
+        if *negated || bytes > FEW_BYTES_MAX || !terms.iter().all(is_sparse) {
+            return Ok(None);
+        }
+        let mut offsets = Vec::with_capacity(bytes);
+        for term in terms {
+            if let Some(list) = &term.list {
+                list::decode(list, |offset| offsets.push(offset)).ok_or_else(damaged)?;
+            }
+            offsets.extend_from_slice(&term.rare);
+        }
+        offsets.sort_unstable();
+        offsets.dedup();
+        for other in others {
+            other.keep(&mut offsets)?;
+        }
+        Ok(Some(offsets))
+    }
+
+    /// Keeps of some offsets, which ascend, those that may match.
+    fn keep(&self, offsets: &mut Vec<u32>) -> Result<()> {
+        if let Some((list, rare)) = self.only_term() {
+            let mut rare = rare.to_vec();
+            rare.retain(|offset| offsets.binary_search(offset).is_ok());
+            list::keep(list, offsets).ok_or_else(damaged)?;
+            if !rare.is_empty() {
+                offsets.extend(rare);
+                offsets.sort_unstable();
+                offsets.dedup();
+            }
+            return Ok(());
+        }
+        let mut kept = Vec::with_capacity(offsets.len());
+        for same in offsets.chunk_by(|a, b| a / CHUNK == b / CHUNK) {
+            let chunk = same.first().map_or(0, |first| first / CHUNK);
+            let places = self.narrow(chunk, of_chunk(same, chunk))?.into_places();
+            kept.extend(places.into_iter().map(|it| chunk * CHUNK + u32::from(it)));
+        }
+        *offsets = kept;
+        Ok(())
+    }
+
+    /// The list and the rare offsets that tell all that the plan does.
+    fn only_term(&self) -> Option<(&Bytes, &[u32])> {
+        let Self::Terms { terms, negated } = self else {
+            return None;
+        };
+        match terms.as_slice() {
+            [term] if !*negated => Some((term.list.as_ref()?, &term.rare)),
+            _ => None,
         }
     }
 
@@ -305,7 +368,7 @@ impl Place<'_> {
         };
         let found = Found {
             list: None,
-            rare: self.id(&id, self.hash(&id), true)?.into(),
+            rare: self.id(&id, self.hash(&id))?.into(),
         };
         Ok(plan_of(vec![Arc::new(found)], false))
     }

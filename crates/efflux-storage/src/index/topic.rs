@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::candidates::{Candidates, Order};
 use super::ids::IdHash;
 use super::key::Key;
-use super::place::Place;
+use super::place::{self, Place};
 use super::run::Run;
 use super::shared::Shared;
 use super::{TopicNumber, damaged, unavailable};
@@ -19,10 +19,6 @@ use crate::error::{Error, Result};
 use crate::log::TopicLog;
 use crate::query::Query;
 use crate::table::{Table, read_point_value};
-
-/// Newest particles of a topic whose runs are asked for an id by their filters first: 32 million,
-/// whose filters take 40 MB. Older runs are asked for the bucket at once.
-const FILTERED_MAX: u64 = 32 * 1024 * 1024;
 
 /// The index of one topic.
 ///
@@ -186,10 +182,12 @@ impl TopicIndex {
         self.answer(|attached| {
             let hash = IdHash::of(id, attached.seed);
             let mut places = Vec::new();
-            for run in attached.runs.iter().rev() {
-                let is_filtered = attached.end() - run.end() <= FILTERED_MAX;
+            let filters = place::filters(attached, &self.shared.held)?;
+            let runs = attached.runs.iter().rev().zip(filters.may_have(hash));
+            let runs = runs.filter(|(run, may_have)| *may_have && run.ids.may_have(id));
+            for (run, _) in runs {
                 let place = Place::new(attached, run, &self.shared.held);
-                let offsets = place.id(id, hash, is_filtered)?.into_iter();
+                let offsets = place.id_in_bucket(hash)?.into_iter();
                 places.extend(offsets.map(|offset| Sequence::new(run.start + u64::from(offset))));
                 if is_enough(&places) {
                     break;
