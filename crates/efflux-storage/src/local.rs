@@ -16,9 +16,11 @@ mod files;
 
 mod buffers;
 mod head_record;
+mod heat;
 mod offsets;
 mod segment;
 mod segments;
+mod tables;
 
 mod spare_bytes;
 

@@ -182,3 +182,31 @@ async fn getting_one_particle_of_a_sealed_segment_reads_little_more_than_it() {
         assert_eq!(particle.sequence().get(), sequence);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_is_read_often_has_its_table_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("data").display());
+    let name: TopicName = "t".parse().unwrap();
+    let store = Store::open(&url).await.unwrap();
+    append(&store, &name, 30).await;
+    store.close().await.unwrap();
+    drop(store);
+    let disk = Counting::default();
+    let clock = Arc::new(SystemClock);
+    let options = StoreOptions::default();
+    let store = Store::open_in(&url, options, clock, Arc::new(disk.clone()));
+    let topic = store.await.unwrap().topic(&name).await.unwrap();
+    let mut read = Vec::new();
+    let mut frame_bytes = 0;
+    for _ in 0..200 {
+        let before = disk.bytes.load(Ordering::Relaxed);
+        let particle = topic.get(Sequence::new(1)).await.unwrap().unwrap();
+        frame_bytes = particle.frame().len() as u64;
+        read.push(disk.bytes.load(Ordering::Relaxed) - before);
+    }
+    assert!(read[0] > frame_bytes, "the frame's place is read first");
+    assert_eq!(read[199], frame_bytes, "its place is known");
+    let larger = read.iter().filter(|bytes| **bytes > 1000 + frame_bytes);
+    assert_eq!(larger.count(), 1, "the table is read once");
+}

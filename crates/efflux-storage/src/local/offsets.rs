@@ -77,8 +77,18 @@ impl Offsets {
         self.end
     }
 
+    /// Bytes of memory that so many frames take.
+    pub(super) const fn bytes_of(frames: u64) -> u64 {
+        frames.saturating_mul(ENTRY_BYTES as u64)
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.entries.capacity() * ENTRY_BYTES
+    }
+
+    /// Lets go of the memory that is held for frames to come.
+    pub(super) fn trim(&mut self) {
+        self.entries.shrink_to_fit();
     }
 
     /// Adds the next frame; a checksum of 0 means that it is not known.

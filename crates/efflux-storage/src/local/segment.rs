@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::buffers::Buffers;
 use super::files::{TopicFiles, offsets_name, segment_name};
+use super::heat::Heat;
 use super::offsets::{Extent, Offsets};
 use crate::disk::{DiskFile, read_file, read_up_to};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +37,7 @@ pub(super) struct Segment {
     offsets: RwLock<Option<Offsets>>,
     /// Whether it is counted among those that are open.
     is_listed: AtomicBool,
+    heat: Heat,
 }
 
 /// The file of a segment, for reading.
@@ -58,6 +60,7 @@ impl Segment {
             table_file: Mutex::new(None),
             offsets: RwLock::new(None),
             is_listed: AtomicBool::new(false),
+            heat: Heat::default(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Segment {
             table_file: Mutex::new(None),
             offsets: RwLock::new(Some(Offsets::starting_at(first))),
             is_listed: AtomicBool::new(false),
+            heat: Heat::default(),
         }
     }
 
@@ -167,6 +171,18 @@ impl Segment {
     /// Bytes of memory that the table of offsets takes.
     pub(super) fn table_bytes(&self) -> usize {
         self.offsets.read().as_ref().map_or(0, Offsets::bytes)
+    }
+
+    /// Lets go of the memory that the table of a segment that is written to has ahead.
+    pub(super) fn trim_table(&self) {
+        if let Some(offsets) = &mut *self.offsets.write() {
+            offsets.trim();
+        }
+    }
+
+    /// How often it is read.
+    pub(super) const fn heat(&self) -> &Heat {
+        &self.heat
     }
 
     /// Counts the segment among those that are open; whether it was so before.

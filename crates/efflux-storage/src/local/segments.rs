@@ -1,17 +1,16 @@
 //! The segments of a topic, and reading across them.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use efflux_particle::{Particle, Sequence};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::buffers::Buffers;
 use super::files::TopicFiles;
 use super::segment::Segment;
+use super::tables::Tables;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frames::Frames;
-use crate::limits::{OFFSETS_BYTES_MAX, OPEN_SEGMENTS_MAX};
 use crate::log::ReadLimit;
 
 /// The segments of a topic, ascending; the last one is appended to.
@@ -20,39 +19,6 @@ pub(super) struct Segments {
     files: Arc<TopicFiles>,
     list: RwLock<Vec<Arc<Segment>>>,
     tables: Arc<Tables>,
-}
-
-/// What the topics of a store share for reading: tables of offsets of sealed segments that are in
-/// memory, of which the ones that were loaded first are forgotten first, and memory to read into.
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    loaded: Mutex<Loaded>,
-    buffers: Arc<Buffers>,
-}
-
-#[derive(Debug, Default)]
-struct Loaded {
-    segments: VecDeque<(Weak<Segment>, usize)>,
-    bytes: usize,
-}
-
-impl Tables {
-    fn add(&self, segment: &Arc<Segment>) {
-        segment.list();
-        let bytes = segment.table_bytes();
-        let mut loaded = self.loaded.lock();
-        loaded.segments.push_back((Arc::downgrade(segment), bytes));
-        loaded.bytes += bytes;
-        while (loaded.bytes > OFFSETS_BYTES_MAX || loaded.segments.len() > OPEN_SEGMENTS_MAX)
-            && loaded.segments.len() > 1
-            && let Some((oldest, bytes)) = loaded.segments.pop_front()
-        {
-            loaded.bytes -= bytes;
-            if let Some(oldest) = oldest.upgrade() {
-                oldest.forget();
-            }
-        }
-    }
 }
 
 impl Segments {
@@ -78,6 +44,7 @@ impl Segments {
         let sealed = list.last().cloned();
         list.push(segment);
         if let Some(sealed) = &sealed {
+            sealed.trim_table();
             self.tables.add(sealed);
         }
         sealed
@@ -169,7 +136,7 @@ impl Segments {
 
     /// Memory to read into.
     pub(super) fn buffers(&self) -> &Arc<Buffers> {
-        &self.tables.buffers
+        self.tables.buffers()
     }
 
     /// Reads one particle of a sealed segment whose table is not in memory; none where that is not
@@ -179,11 +146,24 @@ impl Segments {
         if !is_sealed || segment.knows(last) {
             return Ok(None);
         }
-        let particle = segment.read_single(sequence);
-        if particle.is_some() && !segment.list() {
-            self.tables.add(&segment);
+        Ok(self.read_single_in(&segment, last, sequence))
+    }
+
+    /// The same of a segment whose last particle this is; none, too, when its table is to be loaded.
+    fn read_single_in(
+        &self,
+        segment: &Arc<Segment>,
+        last: Sequence,
+        sequence: Sequence,
+    ) -> Option<Particle> {
+        if self.tables.is_worth_loading(segment, last) {
+            return None;
         }
-        Ok(particle)
+        let particle = segment.read_single(sequence)?;
+        if !segment.list() {
+            self.tables.add(segment);
+        }
+        Some(particle)
     }
 
     /// Reads downwards from `from` or from the head, within one segment.
@@ -208,6 +188,7 @@ impl Segments {
         read: impl Fn(&Segment, Sequence) -> Result<Option<T>>,
     ) -> Result<T> {
         let (segment, last, is_sealed) = self.find(from, head)?;
+        self.tables.count_read(&segment);
         let mut is_distrusted = false;
         // A table may be forgotten between the two steps; it is then simply learnt again.
         loop {
@@ -233,33 +214,45 @@ impl Segments {
         let mut particles = Vec::with_capacity(sequences.len());
         let mut left = sequences;
         while let Some(next) = left.first() {
-            if left.len() > 1 && *next <= head {
-                let (segment, last, _) = self.find(*next, head)?;
-                let is_in = |it: &Sequence| segment.first() <= *it && *it <= last;
-                let here = left.iter().take_while(|it| is_in(it)).count();
-                let (group, rest) = left.split_at(here);
-                if here > 1
-                    && segment.knows(last)
-                    && let Some(read) = segment.read_each(group)
-                {
-                    particles.extend(read);
-                    left = rest;
-                    continue;
+            if *next > head {
+                return Err(self.has_no(*next));
+            }
+            let (segment, last, is_sealed) = self.find(*next, head)?;
+            let is_in = |it: &Sequence| segment.first() <= *it && *it <= last;
+            let here = left.iter().take_while(|it| is_in(it)).count();
+            let (group, rest) = left.split_at_checked(here.max(1)).unwrap_or((left, &[]));
+            left = rest;
+            if segment.knows(last)
+                && let Some(read) = segment.read_each(group)
+            {
+                self.tables.count_read(&segment);
+                particles.extend(read);
+                continue;
+            }
+            for sequence in group {
+                let is_single = is_sealed && !segment.knows(last);
+                let single = is_single.then(|| self.read_single_in(&segment, last, *sequence));
+                match single.flatten() {
+                    Some(particle) => particles.push(particle),
+                    None => particles.push(self.read_one(*sequence, head)?),
                 }
             }
-            particles.push(self.read_one(*next, head)?);
-            left = left.get(1..).unwrap_or_default();
         }
         Ok(particles)
     }
 
+    /// Reads one particle by its segment's table.
     fn read_one(&self, sequence: Sequence, head: Sequence) -> Result<Particle> {
-        let read = self.read(sequence, head, ReadLimit::particles(1))?;
-        read.into_iter().next().ok_or_else(|| {
-            Error::not_found(format!(
-                "topic {} has no sequence {sequence}",
-                self.files.topic
-            ))
-        })
+        let limit = ReadLimit::particles(1);
+        let read = self.read_in(sequence, head, |segment, last| {
+            segment.read(self.buffers(), sequence, last, limit)
+        })?;
+        let particle = read.into_iter().next();
+        particle.ok_or_else(|| self.has_no(sequence))
+    }
+
+    fn has_no(&self, sequence: Sequence) -> Error {
+        let topic = &self.files.topic;
+        Error::not_found(format!("topic {topic} has no sequence {sequence}"))
     }
 }

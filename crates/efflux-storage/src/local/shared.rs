@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::segments::Tables;
 use super::spare_bytes::SpareBytes;
+use super::tables::Tables;
 use crate::limits::WORKER_THREADS;
 use crate::workers::Workers;
 
