@@ -13,6 +13,7 @@ mod history;
 mod rounds;
 mod session;
 
+mod background;
 mod canaries;
 mod commits;
 mod consumers;
@@ -22,5 +23,4 @@ mod faults;
 mod kill;
 mod random;
 mod rot;
-mod spares;
 mod syscalls;

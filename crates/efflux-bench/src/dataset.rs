@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use efflux_node::particle::{Head, Id, Particle, Sequence};
+use efflux_node::particle::{Id, Sequence};
 use efflux_node::storage::{FindOptions, Query, ReadLimit, Store, Sync, Topic, TopicOptions};
 
 use crate::Result;
@@ -64,7 +64,14 @@ impl Dataset {
 
     /// Reads the first `most` records in order; how many there were.
     pub(crate) async fn scan(&self, most: u64) -> Result<u64> {
-        scan(&self.topic, most, &mut |_| Ok(())).await
+        let (mut from, mut count) = (Sequence::FIRST, 0);
+        while count < most {
+            let read = self.topic.read(from, ReadLimit::default()).await?;
+            let Some(last) = read.last() else { break };
+            from = last.sequence().next();
+            count += read.len() as u64;
+        }
+        Ok(count)
     }
 
     /// Reads the first `most` records in order as raw frames; how many there were.
@@ -83,30 +90,16 @@ impl Dataset {
 
     /// Reads the first `most` records in order and checks both hashes of each and its link; how many.
     pub(crate) async fn scan_hashed(&self, most: u64) -> Result<u64> {
-        let root = self.topic.get(Sequence::ROOT).await?;
-        let mut head = Head::on(&root.ok_or("the root is missing")?);
-        let mut check = |particle: &Particle| {
-            head = head.check(particle)?;
-            Ok(())
-        };
-        scan(&self.topic, most, &mut check).await
+        let (mut audit, mut count) = (self.topic.audit(None), 0);
+        while count < most {
+            let read = audit.next_batch().await?;
+            if read.is_empty() {
+                break;
+            }
+            count += read.len() as u64;
+        }
+        Ok(count)
     }
-}
-
-async fn scan(
-    topic: &Topic,
-    most: u64,
-    check: &mut dyn FnMut(&Particle) -> Result<()>,
-) -> Result<u64> {
-    let (mut from, mut count) = (Sequence::FIRST, 0);
-    while count < most {
-        let read = topic.read(from, ReadLimit::default()).await?;
-        read.iter().try_for_each(&mut *check)?;
-        let Some(last) = read.last() else { break };
-        from = last.sequence().next();
-        count += read.len() as u64;
-    }
-    Ok(count)
 }
 
 /// Waits until the index answers for everything that was appended.

@@ -78,8 +78,10 @@ pub const OPEN_TOPICS_MAX: usize = 4096;
 /// that is written to and the next one of two busy topics with segments of the default size.
 pub const SPARE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Threads that write and sync, shared by all topics of a store. Syncs of different topics overlap.
-pub const WORKER_THREADS: usize = 4;
+/// Most threads that write and sync, shared by all topics of a store and started when they are
+/// needed. Syncs of different topics overlap: with 4 at a time a disk with a queue makes half as many
+/// as with 32.
+pub const WORKER_THREADS: usize = 32;
 
 /// Most topics of one store.
 pub const TOPICS_MAX: usize = 100_000;

@@ -29,6 +29,7 @@ mod shared;
 mod recovery;
 mod spare;
 mod tail;
+mod write_out;
 mod writer;
 
 mod open_writers;

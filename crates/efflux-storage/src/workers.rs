@@ -13,12 +13,15 @@ use parking_lot::{Condvar, Mutex};
 /// A piece of work that may block.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that do what blocks, started with the store and ended when it is dropped.
+/// Threads that do what blocks: one is started with the store, others when all are at work. They end
+/// when the store is dropped.
 ///
 /// The queue is bounded by its users: a topic has at most one commit in it, a consumer one sync.
 pub(crate) struct Workers {
+    name: String,
+    count_max: usize,
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Queue {
@@ -31,34 +34,47 @@ struct Jobs {
     /// Jobs for later, by when they are due and the order in which they came.
     later: BTreeMap<(Instant, u64), Job>,
     count: u64,
+    /// Threads that wait for a job.
+    idle: usize,
     closed: bool,
 }
 
 impl Workers {
-    pub(crate) fn start(name: &str, count: usize) -> io::Result<Self> {
+    /// Starts the first thread; at most `count_max` will be.
+    pub(crate) fn start(name: &str, count_max: usize) -> io::Result<Self> {
         let queue = Arc::new(Queue {
             jobs: Mutex::new(Jobs {
                 waiting: VecDeque::new(),
                 later: BTreeMap::new(),
                 count: 0,
+                idle: 0,
                 closed: false,
             }),
             ready: Condvar::new(),
         });
-        let threads = (0..count)
-            .map(|number| {
-                let queue = Arc::clone(&queue);
-                thread::Builder::new()
-                    .name(format!("{name}-{number}"))
-                    .spawn(move || queue.run())
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self { queue, threads })
+        let workers = Self {
+            name: name.to_owned(),
+            count_max,
+            queue,
+            threads: Mutex::new(Vec::new()),
+        };
+        workers.start_one(&mut workers.threads.lock())?;
+        Ok(workers)
+    }
+
+    fn start_one(&self, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+        let queue = Arc::clone(&self.queue);
+        let thread = thread::Builder::new()
+            .name(format!("{}-{}", self.name, threads.len()))
+            .spawn(move || queue.run())?;
+        threads.push(thread);
+        Ok(())
     }
 
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
-        self.queue.jobs.lock().waiting.push_back(Box::new(job));
-        self.queue.ready.notify_one();
+        let mut jobs = self.queue.jobs.lock();
+        jobs.waiting.push_back(Box::new(job));
+        self.see_to(&jobs);
     }
 
     /// Runs a job when `delay` is over, or at once when the store is closed before.
@@ -67,7 +83,18 @@ impl Workers {
         jobs.count += 1;
         let place = (Instant::now() + delay, jobs.count);
         jobs.later.insert(place, Box::new(job));
+        self.see_to(&jobs);
+    }
+
+    /// Sees to it that a thread comes to what was handed in.
+    fn see_to(&self, jobs: &Jobs) {
         self.queue.ready.notify_one();
+        let are_all_at_work = jobs.idle < jobs.waiting.len().max(1);
+        let mut threads = self.threads.lock();
+        if are_all_at_work && threads.len() < self.count_max {
+            // Where none can be started, those that are there come to it in turn.
+            let _ = self.start_one(&mut threads);
+        }
     }
 
     /// Runs `work` on one of the threads and waits for what it returns.
@@ -105,12 +132,14 @@ impl Queue {
             if jobs.closed {
                 return None;
             }
+            jobs.idle += 1;
             match due {
                 Some(due) => {
                     self.ready.wait_until(&mut jobs, due);
                 }
                 None => self.ready.wait(&mut jobs),
             }
+            jobs.idle -= 1;
         }
     }
 }
@@ -120,7 +149,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.queue.jobs.lock().closed = true;
         self.queue.ready.notify_all();
-        for thread in self.threads.drain(..) {
+        for thread in self.threads.get_mut().drain(..) {
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
@@ -131,7 +160,7 @@ impl Drop for Workers {
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workers")
-            .field("threads", &self.threads.len())
+            .field("threads", &self.threads.lock().len())
             .finish_non_exhaustive()
     }
 }

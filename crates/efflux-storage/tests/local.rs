@@ -1,8 +1,10 @@
 //! The local backend on the real file system.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use efflux_storage::particle::{Message, Sequence};
-use efflux_storage::{Expect, Progress, ReadLimit, Store, StoreOptions, Sync, TopicOptions};
+use efflux_storage::particle::{Message, Sequence, TopicName};
+use efflux_storage::{
+    ErrorKind, Expect, Progress, ReadLimit, Store, StoreOptions, Sync, TopicOptions,
+};
 
 fn url(folder: &tempfile::TempDir) -> String {
     format!("file:{}", folder.path().join("data").display())
@@ -170,4 +172,28 @@ async fn a_task_that_waits_for_its_appends_all_the_same_gets_on() {
         topic.append_blocking(Message::new("x")).unwrap();
     }
     assert_eq!(topic.head().sequence.get(), 1000);
+}
+
+#[tokio::test]
+async fn a_reader_says_of_a_topic_without_its_head_record_how_to_get_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let name: TopicName = "orders".parse().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let options = TopicOptions::default();
+    let topic = store.create_topic(&name, options).await.unwrap();
+    topic.append(Message::new("one")).await.unwrap();
+    store.close().await.unwrap();
+    drop((topic, store));
+
+    std::fs::remove_file(folder.path().join("data/topics/orders/HEAD")).unwrap();
+    let read_only = StoreOptions::default().read_only();
+    let reader = Store::open_with(&url(&folder), read_only).await.unwrap();
+    let error = reader.topic(&name).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("open the topic for writing"));
+    drop(reader);
+
+    let writer = Store::open(&url(&folder)).await.unwrap();
+    let topic = writer.topic(&name).await.unwrap();
+    assert_eq!(topic.head().sequence, Sequence::FIRST);
 }

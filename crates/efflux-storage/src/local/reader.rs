@@ -97,7 +97,7 @@ fn read_record(files: &TopicFiles) -> Result<HeadRecord> {
     const TRIES: usize = 3;
     let path = files.path(HEAD_FILE);
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::not_found(format!("there is no topic {}", files.topic)),
+        io::ErrorKind::NotFound => missing_record(files),
         _ => Error::io(format!("cannot read {}", path.display()), error),
     };
     for _ in 0..TRIES {
@@ -108,6 +108,20 @@ fn read_record(files: &TopicFiles) -> Result<HeadRecord> {
     }
     let problem = "no copy of the HEAD record is whole".to_owned();
     Err(files.damage(HEAD_FILE, 0, None, problem))
+}
+
+/// The topic was deleted, or its HEAD record alone.
+fn missing_record(files: &TopicFiles) -> Error {
+    match list_segments(&*files.disk, &files.folder) {
+        Ok(firsts) if !firsts.is_empty() => {
+            let problem =
+                "the file is missing: open the topic for writing, which makes it anew from \
+                           the stream"
+                    .to_owned();
+            files.damage(HEAD_FILE, 0, None, problem)
+        }
+        _ => Error::not_found(format!("there is no topic {}", files.topic)),
+    }
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ use super::segments::Segments;
 use super::shared::Shared;
 use super::spare::Spare;
 use super::spare_bytes::Counted;
+use super::write_out::WriteOut;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::options::{Sync, TopicOptions};
@@ -33,6 +34,12 @@ const SPARE_PART: u64 = 8;
 /// A spare holds that many times what its topic's last segment does.
 const SPARE_GROWTH: u64 = 4;
 
+/// When that part of a segment waits for a sync, one begins in the background, unless each group is
+/// synced: 4 MiB of a segment of the default size.
+const WRITE_OUT_PART: u64 = 16;
+/// A sync of less takes as long as handing it over.
+const WRITE_OUT_BYTES_MIN: u64 = 64 * 1024;
+
 /// Appends to the last segment, syncs, keeps the HEAD record, begins new segments.
 ///
 /// - `record.end` is where the last acknowledged particle ends
@@ -51,6 +58,7 @@ pub(super) struct Writer {
     ahead: u64,
     zeros: Option<Counted>,
     spare: Spare,
+    write_out: WriteOut,
     at: u64,
     buffer: Vec<u8>,
     frames: Vec<(u32, u32)>,
@@ -103,6 +111,7 @@ impl Writer {
             ahead,
             zeros: None,
             spare,
+            write_out: WriteOut::default(),
             at,
             buffer: Vec::new(),
             frames: Vec::new(),
@@ -262,10 +271,34 @@ impl Writer {
         if self.options.sync == Sync::Always {
             self.file()?.sync()?;
             self.record.synced = self.record.end;
+        } else {
+            self.write_out()?;
         }
         self.write_record()?;
         self.segment.add(start, &self.frames);
         self.frames.clear();
+        Ok(())
+    }
+
+    /// Sees to it that what is written gets to the disk before its segment is sealed.
+    fn write_out(&mut self) -> io::Result<()> {
+        if let Some(through) = self.write_out.take()? {
+            self.record.synced = through;
+        }
+        let open = self.open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let unsynced = self.record.end.byte - self.record.synced.byte;
+        if unsynced >= (self.options.segment_bytes / WRITE_OUT_PART).max(WRITE_OUT_BYTES_MIN) {
+            self.write_out
+                .ask_for(&open.file, self.record.end, &self.workers);
+        }
+        Ok(())
+    }
+
+    /// Makes the last segment durable up to its end.
+    fn sync_file(&mut self) -> io::Result<()> {
+        self.write_out.finish()?;
+        self.file()?.sync()?;
+        self.record.synced = self.record.end;
         Ok(())
     }
 
@@ -351,8 +384,7 @@ impl Writer {
     /// Cuts the zeros behind the last frame and makes everything durable, the record too.
     fn seal_file(&mut self) -> io::Result<()> {
         self.file()?.set_len(self.record.end.byte)?;
-        self.file()?.sync()?;
-        self.record.synced = self.record.end;
+        self.sync_file()?;
         self.write_record()?;
         self.head_file()?.sync()
     }
@@ -363,8 +395,7 @@ impl Writer {
             return Ok(());
         }
         self.guarded("syncing failed", |writer| {
-            writer.file()?.sync()?;
-            writer.record.synced = writer.record.end;
+            writer.sync_file()?;
             writer.write_record()
         })
     }
@@ -383,8 +414,7 @@ impl Writer {
         }
         self.guarded("closing failed", |writer| {
             writer.file()?.set_len(writer.record.end.byte)?;
-            writer.file()?.sync()?;
-            writer.record.synced = writer.record.end;
+            writer.sync_file()?;
             writer.record.counter += 1;
             writer.record.is_clean = true;
             writer.put_record()?;

@@ -130,7 +130,9 @@ impl Ledger {
     /// Takes back a delivery that reached nobody.
     fn undo(&mut self, ticket: Ticket) {
         if let Some(flight) = self.flights.get_mut(&ticket.sequence) {
-            self.redelivered -= u64::from(flight.deliveries > 1);
+            // A journal that others wrote may say that there were fewer.
+            let was_redelivered = u64::from(flight.deliveries > 1);
+            self.redelivered = self.redelivered.saturating_sub(was_redelivered);
             flight.deliveries = flight.deliveries.saturating_sub(1);
             self.change(ticket.sequence, State::Released);
         }

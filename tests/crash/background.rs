@@ -1,7 +1,10 @@
-//! Crashes of topics with large groups, whose next segment is made of zeros in the background.
+//! Crashes of topics with large groups, for which something is done in the background: the next
+//! segment is made of zeros, or what no append waits for is synced.
 //!
-//! What is made in the background comes at any time, so a seed gives the same workload each time,
+//! What is done in the background comes at any time, so a seed gives the same workload each time,
 //! but not the same interleaving.
+
+use std::time::Duration;
 
 use efflux_node::storage;
 use storage::particle::Message;
@@ -13,7 +16,10 @@ use crate::random::first_failure;
 use crate::session::{Ending, Session};
 
 const CASES: u64 = 60;
+/// Small enough for some segments in each case.
 const SEGMENT_BYTES: u64 = 512 * 1024;
+/// A topic that is not synced by its appends: a part of a segment is synced in the background.
+const UNSYNCED_SEGMENT_BYTES: u64 = 1024 * 1024;
 
 /// Appends a batch that is large enough for zeros to be made for the next segment.
 async fn append(session: &mut Session) -> Verdict<bool> {
@@ -41,10 +47,10 @@ async fn append(session: &mut Session) -> Verdict<bool> {
     Ok(is_open)
 }
 
-async fn live(seed: u64) -> Verdict {
+async fn live(seed: u64, sync: Sync, segment_bytes: u64) -> Verdict {
     let options = TopicOptions::default()
-        .with_sync(Sync::Always)
-        .with_segment_bytes(SEGMENT_BYTES);
+        .with_sync(sync)
+        .with_segment_bytes(segment_bytes);
     let mut session = Session::new(seed, options, None);
     for _ in 0..=session.random.below(3) {
         if session.open().await? {
@@ -66,9 +72,42 @@ async fn live(seed: u64) -> Verdict {
     session.finish().await
 }
 
+fn live_often(sync: Sync, segment_bytes: u64) {
+    let live = |seed| block_on(live(seed, sync, segment_bytes));
+    assert_eq!(first_failure(1, CASES, live), None, "seed and problem");
+}
+
 #[test]
 fn a_crash_while_the_next_segment_is_made_loses_nothing() {
-    if let Some((seed, problem)) = first_failure(1, CASES, |seed| block_on(live(seed))) {
-        panic!("seed {seed}: {problem}");
-    }
+    live_often(Sync::Always, SEGMENT_BYTES);
+}
+
+#[test]
+fn a_crash_or_fault_while_appends_are_synced_beside_others_loses_nothing() {
+    live_often(Sync::Os, UNSYNCED_SEGMENT_BYTES);
+    live_often(
+        Sync::Interval(Duration::from_secs(3600)),
+        UNSYNCED_SEGMENT_BYTES,
+    );
+}
+
+#[test]
+fn a_sync_in_the_background_that_fails_closes_the_topic_before_it_is_told_to_be_whole() {
+    let options = TopicOptions::default()
+        .with_sync(Sync::Os)
+        .with_segment_bytes(UNSYNCED_SEGMENT_BYTES);
+    block_on(async {
+        let mut session = Session::new(7, options, None);
+        assert!(session.open().await?);
+        session.disk.fail_next_sync_of(".seg");
+        let mut appends = 0;
+        while append(&mut session).await? {
+            appends += 1;
+            assert!(appends < 1000, "no append noticed the fault");
+        }
+        assert!(session.has_failed, "the fault was passed over");
+        session.end(Ending::PowerCut).await?;
+        session.finish().await
+    })
+    .unwrap();
 }
