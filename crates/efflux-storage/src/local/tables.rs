@@ -159,7 +159,7 @@ mod tests {
         let (tables, segments) = (Tables::default(), segments(&folder));
         let (asked, held) = segments.split_last().unwrap();
         held.iter().for_each(|segment| tables.add(segment));
-        let mut ask = || tables.is_worth_loading(asked, last(asked));
+        let ask = || tables.is_worth_loading(asked, last(asked));
         for _ in 0..2000 {
             held.iter().for_each(|it| tables.count_read(it));
             assert!(!ask(), "all are read as often");
