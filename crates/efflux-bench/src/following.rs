@@ -105,6 +105,7 @@ fn following(
     let url = format!("file:{}", folder.join("store").display());
     let (store, topic) = runtime.block_on(open(&url))?;
     runtime.block_on(efflux::warm_up(&topic))?;
+    lag.begin();
     let (mut outcome, start) = (Outcome::default(), Instant::now());
     for batch in batches {
         outcome.count += topic.append_batch_blocking(batch)?.len() as u64;
