@@ -227,10 +227,11 @@ impl Topic {
         if !batch.ids_are_new {
             looked_up.same_id = self.look_up_ids(index, &batch.drafts).await?;
         }
-        if let Expect::NoMatch { query, after } = &batch.expect {
-            if let Some(before) = matched_through.previous() {
-                self.state.log.wait_past(before).await?;
-            }
+        // What came lately the log judges by itself; it says how far back it remembers.
+        if let Expect::NoMatch { query, after } = &batch.expect
+            && let Some(before) = matched_through.previous()
+        {
+            self.state.log.wait_past(before).await?;
             looked_up.matched_through = self.head().sequence;
             let options = FindOptions::default().with_from(after.next()).with_limit(1);
             let (log, index) = (self.state.log.clone(), Some(index.clone()));
