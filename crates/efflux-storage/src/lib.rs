@@ -63,6 +63,8 @@ mod typed;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "remote")]
+pub mod remote;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consumer::{
