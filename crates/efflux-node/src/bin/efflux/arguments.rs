@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    append, completions, consume, consumer, export, find, get, head, import, read, topic, verify,
+    append, completions, consume, consumer, export, find, get, head, import, read, serve, topic,
+    verify,
 };
 use crate::output::OutputFormat;
 
@@ -89,6 +90,9 @@ pub(crate) enum Command {
     /// List, show, move and delete consumers
     #[command(subcommand, before_help = consumer::EXAMPLES)]
     Consumer(consumer::Command),
+    /// Host the store for others over HTTP
+    #[command(before_help = serve::EXAMPLES)]
+    Serve(serve::Arguments),
     /// Print completions for a shell
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),

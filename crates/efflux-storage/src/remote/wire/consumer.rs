@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use efflux_particle::Sequence;
+use efflux_particle::{ConsumerName, Sequence};
 use serde::{Deserialize, Serialize};
 
 use crate::consumer::{ConsumerOptions, ConsumerStatus, Start, Ticket, limits};
@@ -98,7 +98,7 @@ pub struct ConsumerShown {
 impl ConsumerShown {
     /// The status of the consumer with this name.
     #[must_use]
-    pub fn new(name: impl ToString, status: &ConsumerStatus) -> Self {
+    pub fn new(name: &ConsumerName, status: &ConsumerStatus) -> Self {
         Self {
             name: name.to_string(),
             position: status.position.get(),
@@ -282,15 +282,21 @@ mod tests {
     fn what_is_left_out_has_its_default_and_null_means_never() {
         let settings: ConsumerSettings = serde_json::from_str("{}").unwrap();
         assert_eq!(settings.options().unwrap(), ConsumerOptions::default());
-        let endless: ConsumerSettings =
-            serde_json::from_str("{\"max_deliveries\":null}").unwrap();
+        let endless: ConsumerSettings = serde_json::from_str("{\"max_deliveries\":null}").unwrap();
         assert_eq!(endless.options().unwrap().max_deliveries, None);
         assert!(serde_json::from_str::<ConsumerSettings>("{\"lease\":1}").is_err());
     }
 
     #[test]
     fn other_places_are_refused() {
-        for text in ["", "tail", "sequence=", "sequence=-1", "time=noon", "root=1"] {
+        for text in [
+            "",
+            "tail",
+            "sequence=",
+            "sequence=-1",
+            "time=noon",
+            "root=1",
+        ] {
             assert!(parse_start(text).is_err(), "{text}");
         }
     }

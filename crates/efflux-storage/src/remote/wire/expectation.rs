@@ -37,7 +37,9 @@ pub fn parse_expect(text: &str) -> Result<Expect> {
         text.parse().map_err(|_| refuse("that is no sequence"))
     };
     let parts = |rest: &'_ str| -> Result<(String, String)> {
-        let (place, rest) = rest.split_once(';').ok_or_else(|| refuse("it has no `;`"))?;
+        let (place, rest) = rest
+            .split_once(';')
+            .ok_or_else(|| refuse("it has no `;`"))?;
         Ok((place.to_owned(), rest.to_owned()))
     };
     match text.split_once('=') {
@@ -78,9 +80,15 @@ mod tests {
             Expect::Any,
             Expect::Empty,
             Expect::Head(head),
-            Expect::Group { group: group.clone(), last: Some(Sequence::new(7)) },
+            Expect::Group {
+                group: group.clone(),
+                last: Some(Sequence::new(7)),
+            },
             Expect::Group { group, last: None },
-            Expect::NoMatch { query, after: Sequence::new(3) },
+            Expect::NoMatch {
+                query,
+                after: Sequence::new(3),
+            },
         ] {
             assert_eq!(parse_expect(&print_expect(&expect)).unwrap(), expect);
         }

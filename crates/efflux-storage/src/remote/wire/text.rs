@@ -46,9 +46,18 @@ mod tests {
 
     #[test]
     fn every_text_comes_back() {
-        for text in ["", "plain-text_1.2~", "a b+c/d?e#f%20", "größe \u{1f980}", "a\nb\0"] {
+        for text in [
+            "",
+            "plain-text_1.2~",
+            "a b+c/d?e#f%20",
+            "größe \u{1f980}",
+            "a\nb\0",
+        ] {
             let encoded = encode_text(text);
-            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic()), "{encoded}");
+            assert!(
+                encoded.bytes().all(|byte| byte.is_ascii_graphic()),
+                "{encoded}"
+            );
             assert_eq!(decode_text(&encoded).unwrap(), text);
         }
     }

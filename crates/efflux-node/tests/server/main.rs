@@ -1,0 +1,12 @@
+//! A node as its clients see it: over real connections on the loopback address.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in tests")]
+
+mod appending;
+mod client;
+mod consuming;
+mod events;
+mod hostile;
+mod limits;
+mod program;
+mod reading;
+mod topics;
