@@ -154,19 +154,14 @@ async fn a_head_that_drips_is_not_waited_for() {
         .write_all(b"GET /healthz HTTP/1.1\r\nx: ")
         .await
         .unwrap();
-    // Each byte comes in time, the whole does not.
+    // Each byte comes in time, the whole does not: at some moment there is nobody to take it.
     let mut drip = tokio::time::interval(SHORT / 10);
-    let mut answer = [0; 64];
-    let ended = async {
-        loop {
-            tokio::select! {
-                _ = drip.tick() => if stream.write_all(b"x").await.is_err() { break },
-            }
+    loop {
+        drip.tick().await;
+        if stream.write_all(b"x").await.is_err() {
+            break;
         }
-    };
-    ended.await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"));
-    answer[0] = 0;
+    }
 }
 
 #[tokio::test]

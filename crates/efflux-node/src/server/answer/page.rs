@@ -62,6 +62,7 @@ pub(crate) async fn page(topic: Topic, wanted: &Wanted, form: Form) -> Result<Re
     let head = topic.head();
     let mut selection = Selection::new(topic, wanted).await?;
     let (mut written, mut last, mut is_full) = (Vec::from(*b"["), None, false);
+    let mut count = 0;
     'page: loop {
         let batch = selection.next_batch().await?;
         if batch.is_empty() {
@@ -77,6 +78,7 @@ pub(crate) async fn page(topic: Topic, wanted: &Wanted, form: Form) -> Result<Re
             }
             form.write(&mut written, particle, selection.topic().name());
             last = Some(particle.sequence());
+            count += 1;
         }
     }
     written.push(b']');
@@ -86,8 +88,8 @@ pub(crate) async fn page(topic: Topic, wanted: &Wanted, form: Form) -> Result<Re
             head,
         ));
     }
-    let count_is_full = is_full || wanted.limit.is_some();
-    let next = next(wanted, &selection, last, count_is_full);
+    let may_have_more = is_full || wanted.limit == Some(count);
+    let next = next(wanted, &selection, last, may_have_more);
     let mut text = Vec::from(*b"{\"particles\":");
     text.extend_from_slice(&written);
     let next = next.map_or("null".to_owned(), |next| next.to_string());
@@ -105,6 +107,7 @@ fn next(
     let more = last.filter(|_| may_have_more);
     match (wanted.reverse, more) {
         (false, Some(last)) => Some(last.next()),
+        (false, None) if wanted.limit == Some(0) => Some(wanted.from),
         (false, None) => Some(selection.until().next().max(wanted.from)),
         (true, Some(last)) if last > wanted.from => last.previous(),
         (true, _) => None,
