@@ -50,6 +50,7 @@ mod workers;
 
 mod consumer;
 mod find;
+mod host;
 mod index;
 mod journal;
 mod table;

@@ -1,5 +1,6 @@
 //! What handlers answer with.
 
+mod bounded;
 mod form;
 mod page;
 mod payload;
@@ -14,6 +15,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+pub(crate) use self::bounded::bounded;
 pub(crate) use self::form::{FORMS, Form};
 pub(crate) use self::page::{Page, ParticleShown, page, single};
 pub(crate) use self::payload::payload;

@@ -9,4 +9,5 @@ mod hostile;
 mod limits;
 mod program;
 mod reading;
+mod remote;
 mod topics;

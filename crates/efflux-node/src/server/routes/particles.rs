@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::head::wait_past;
 use super::topics::topic;
 use crate::server::answer::{
-    FORMS, Form, Page, ParticleShown, Wanted, page, payload, single, stream,
+    FORMS, Form, Page, ParticleShown, Wanted, bounded, page, payload, single, stream,
 };
 use crate::server::extract::{Path, Query, choose, parsed};
 use crate::server::limits::{PAGE_PARTICLES_DEFAULT, PAGE_PARTICLES_MAX};
@@ -37,6 +37,8 @@ pub(super) struct Asked {
     reverse: bool,
     /// Only those that match this query.
     query: Option<String>,
+    /// For frames only: at most so many bytes of them, one at least.
+    bytes: Option<usize>,
     /// Milliseconds to wait for the first, when there is none and it is not read in reverse.
     #[serde(default)]
     wait_ms: u64,
@@ -86,6 +88,9 @@ pub(super) async fn list(
         wait_past(&node, &topic, before, asked.wait_ms).await?;
     }
     let form = Form::of(media_type);
+    if let (Form::Frames, Some(bytes)) = (form, asked.bytes) {
+        return Ok(bounded(topic, &wanted, bytes).await?);
+    }
     if media_type == NDJSON || media_type == FRAMES {
         return Ok(stream(topic, &wanted, form).await?);
     }
