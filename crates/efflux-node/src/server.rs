@@ -22,16 +22,23 @@
 pub mod limits;
 
 mod activity;
+mod exposure;
 mod options;
+mod origin;
 mod stalling;
 mod streamed;
+mod tls;
 
 mod cloudevents;
 mod refusal;
 
+mod access;
+mod config;
 mod consumers;
 mod metrics;
 mod node;
+
+mod audit;
 
 mod answer;
 mod extract;
@@ -42,6 +49,10 @@ mod routes;
 mod connection;
 mod listener;
 
+pub use self::access::{Access, Action, NewToken, Permission, Token, Tokens};
+pub use self::config::{Config, Limits, Prepared, TlsFiles};
+pub use self::exposure::Exposure;
 pub use self::listener::Server;
 pub use self::options::ServerOptions;
 pub use self::routes::openapi;
+pub use self::tls::Tls;

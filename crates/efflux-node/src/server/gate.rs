@@ -7,14 +7,19 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use efflux_flow::storage::remote::wire::{PROBLEM, ProblemKind};
+use efflux_flow::storage::remote::wire::{PROBLEM, ProblemKind, decode_text};
 use http::header::{
     ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, RANGE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::access::{Identity, Need, need};
+use super::audit::{is_administrative, note};
 use super::limits::{HEADERS_BYTES_MAX, HEADERS_MAX};
+use super::metrics::Counted;
 use super::node::Node;
+use super::origin::is_of_this_machine;
 use super::refusal::{Answer, Refusal};
 use super::streamed::Holding;
 
@@ -33,15 +38,23 @@ const ONCE: [HeaderName; 7] = [
 const NO_ROUTE: &str = "none";
 
 /// Lets a request pass, or refuses it.
-pub(crate) async fn pass(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(
+    State(node): State<Arc<Node>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let start = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let response = match admit(&node, &request) {
+    let response = match admit(&node, &mut request, route) {
         Err(refusal) => refusal.into_response(),
         Ok(held) => {
+            let trail = trail(&node, &method, route, &request);
             let response = next.run(request).await;
+            if let Some((who, path)) = trail {
+                note(&node, &who, &method, &path, response.status().as_u16()).await;
+            }
             as_problem(response).map(|body| Holding::body(body, held))
         }
     };
@@ -52,17 +65,64 @@ pub(crate) async fn pass(State(node): State<Arc<Node>>, request: Request, next: 
     guarded(response)
 }
 
-fn admit(node: &Node, request: &Request) -> Answer<impl Send + Unpin + 'static + use<>> {
+/// Who did what, when it is to be noted.
+fn trail(
+    node: &Node,
+    method: &Method,
+    route: &str,
+    request: &Request,
+) -> Option<(Identity, String)> {
+    let is_noted = node.access().is_guarded() && is_administrative(method, route);
+    let who = request
+        .extensions()
+        .get::<Identity>()
+        .filter(|_| is_noted)?;
+    Some((who.clone(), request.uri().path().to_owned()))
+}
+
+/// What a request holds while it is under way.
+type Held = (Option<OwnedSemaphorePermit>, Counted);
+
+fn admit(node: &Node, request: &mut Request, route: &str) -> Answer<Held> {
     check_headers(request.headers())?;
-    let is_operation = !request.uri().path().starts_with("/v1/");
-    if is_operation {
-        return Ok((None, node.metrics().request()));
+    if node.is_local() && !is_of_this_machine(request.headers(), request.uri()) {
+        let why = "a node without tokens serves its own machine: as localhost, and no pages of \
+                   other origins";
+        return Err(Refusal::new(ProblemKind::Forbidden, why));
+    }
+    let counted = node.metrics().request();
+    let need = need(request.method(), route);
+    if need == Some(Need::Nothing) {
+        return Ok((None, counted));
+    }
+    let now = node.store().clock().now();
+    let identity = node.access().identify(request.headers(), now)?;
+    match need {
+        Some(Need::OnTopic(action)) => identity.demand(action, &topic(request)?)?,
+        Some(Need::Everywhere(action)) => identity.demand_everywhere(action)?,
+        // What is no route is told to those who may use some.
+        Some(Need::Token | Need::Nothing) => {}
+        None if route == NO_ROUTE => {}
+        None => {
+            let why = "nobody said who may use this route, so nobody may";
+            return Err(Refusal::new(ProblemKind::Forbidden, why));
+        }
+    }
+    request.extensions_mut().insert(identity);
+    if !route.starts_with("/v1/") {
+        return Ok((None, counted));
     }
     if node.is_stopping() {
         let why = "the node is shutting down: ask another one, or try again";
         return Err(Refusal::new(ProblemKind::Closed, why));
     }
-    Ok((Some(node.admit()?), node.metrics().request()))
+    Ok((Some(node.admit()?), counted))
+}
+
+/// The topic that the path names, decoded as handlers decode it.
+fn topic(request: &Request) -> Answer<String> {
+    let name = request.uri().path().split('/').nth(3).unwrap_or_default();
+    decode_text(name).map_err(|error| Refusal::invalid(format!("path: {error}")))
 }
 
 fn check_headers(headers: &HeaderMap) -> Answer<()> {

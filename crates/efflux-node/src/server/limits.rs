@@ -91,3 +91,6 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of a batch from which on it is encoded on a thread that may block: 128 KiB take about
 /// 150 µs to hash, for which other requests need not wait.
 pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
+
+/// How often the file of tokens is looked at: a revoked token is valid for a second at most.
+pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);

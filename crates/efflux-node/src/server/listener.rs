@@ -9,18 +9,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::access::Access;
 use super::connection;
 use super::limits::ACCEPT_PAUSE;
 use super::node::Node;
 use super::options::ServerOptions;
 use super::routes;
+use super::tls::Tls;
 
 /// A server that is bound to its address and not yet running.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    store: Store,
+    options: ServerOptions,
+    access: Access,
+    tls: Option<Tls>,
+}
+
+/// What the connections of a running server share.
+struct Running {
+    listener: TcpListener,
     node: Arc<Node>,
+    tls: Option<Tls>,
     stop: watch::Sender<bool>,
 }
 
@@ -36,14 +48,28 @@ impl Server {
             listener.map_err(|error| Error::io(format!("cannot listen on {address}"), error))?;
         let address = listener.local_addr();
         let address = address.map_err(|error| Error::io("the listener has no address", error))?;
-        let stop = watch::Sender::new(false);
-        let node = Arc::new(Node::new(store, options, stop.subscribe()));
         Ok(Self {
             listener,
             address,
-            node,
-            stop,
+            store,
+            options,
+            access: Access::everyone(),
+            tls: None,
         })
+    }
+
+    /// Sets who may use the node: everyone unless this is called.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Encrypts all connections.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The address that clients connect to.
@@ -58,18 +84,27 @@ impl Server {
     /// # Errors
     /// Those of [`Store::close`].
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<()> {
-        let routes = routes::router(&self.node);
+        let sender = watch::Sender::new(false);
+        let stopped = sender.subscribe();
+        let node = Node::new(self.store, self.options, self.access, self.address, stopped);
+        let running = Running {
+            listener: self.listener,
+            node: Arc::new(node),
+            tls: self.tls,
+            stop: sender,
+        };
+        let routes = routes::router(&running.node);
         let mut connections = JoinSet::new();
         tokio::select! {
-            () = self.accept(&routes, &mut connections) => {}
+            () = running.accept(&routes, &mut connections) => {}
             () = stop => {}
         }
-        let Self {
+        let Running {
             listener,
             node,
             stop,
             ..
-        } = self;
+        } = running;
         drop(listener);
         tracing::info!("stopping");
         stop.send_replace(true);
@@ -84,7 +119,9 @@ impl Server {
         }
         node.close().await
     }
+}
 
+impl Running {
     async fn accept(&self, routes: &Router, connections: &mut JoinSet<()>) {
         let permits = Arc::new(Semaphore::new(self.node.options().connections_max));
         loop {
@@ -104,24 +141,36 @@ impl Server {
                 },
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
-            let (node, routes, stop) = (
-                Arc::clone(&self.node),
-                routes.clone(),
-                self.stop.subscribe(),
-            );
+            let (node, routes) = (Arc::clone(&self.node), routes.clone());
+            let (tls, stop) = (self.tls.clone(), self.stop.subscribe());
             connections.spawn(async move {
                 let _permit = permit;
                 let _counted = node.metrics().connection();
-                handle(stream, routes, &node, stop).await;
+                handle(stream, tls, routes, &node, stop).await;
             });
         }
     }
 }
 
-async fn handle(stream: TcpStream, routes: Router, node: &Node, stop: watch::Receiver<bool>) {
+async fn handle(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    routes: Router,
+    node: &Node,
+    stop: watch::Receiver<bool>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection is gone already");
         return;
     }
-    connection::serve(stream, routes, node.options(), stop).await;
+    let options = node.options();
+    let Some(tls) = tls else {
+        return connection::serve(stream, routes, options, stop).await;
+    };
+    let shaken = tls.acceptor().accept(stream);
+    match tokio::time::timeout(options.head_time, shaken).await {
+        Ok(Ok(stream)) => connection::serve(stream, routes, options, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+        Err(_) => tracing::debug!("the TLS handshake took too long"),
+    }
 }

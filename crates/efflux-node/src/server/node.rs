@@ -1,6 +1,7 @@
 //! What all requests share: the store, its open topics and consumers, permits and metrics.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use efflux_flow::particle::TopicName;
@@ -8,6 +9,7 @@ use efflux_flow::storage::remote::wire::{Durability, ProblemKind};
 use efflux_flow::storage::{Result, Store, Topic, TopicOptions};
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
 
+use super::access::Access;
 use super::consumers::OpenConsumers;
 use super::metrics::Metrics;
 use super::options::ServerOptions;
@@ -21,6 +23,9 @@ const BODY_UNIT_BYTES: usize = 1024;
 pub(crate) struct Node {
     store: Store,
     options: ServerOptions,
+    access: Access,
+    /// Whether only programs of this machine reach the node, and need no token.
+    is_local: bool,
     stop: watch::Receiver<bool>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -38,12 +43,21 @@ pub(crate) struct Hosted {
 }
 
 impl Node {
-    pub(crate) fn new(store: Store, options: ServerOptions, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        options: ServerOptions,
+        access: Access,
+        address: SocketAddr,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let is_local = address.ip().is_loopback() && !access.is_guarded();
         let requests = Arc::new(Semaphore::new(options.requests_max));
         let body_units = options.bodies_bytes_max.div_ceil(BODY_UNIT_BYTES);
         Self {
             store,
             options,
+            access,
+            is_local,
             stop,
             requests,
             bodies: Arc::new(Semaphore::new(body_units)),
@@ -59,6 +73,15 @@ impl Node {
 
     pub(crate) const fn options(&self) -> &ServerOptions {
         &self.options
+    }
+
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Whether only programs of this machine reach the node, and need no token.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.is_local
     }
 
     pub(crate) const fn metrics(&self) -> &Metrics {

@@ -112,7 +112,7 @@ async fn headers_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_batch_is_json_or_lines_and_stands_whole_or_not_at_all() {
+async fn a_batch_is_json_or_lines() {
     let node = Node::with_orders().await;
     let client = &node.client;
     let json = client
@@ -132,6 +132,13 @@ async fn a_batch_is_json_or_lines_and_stands_whole_or_not_at_all() {
     assert_eq!(lines.sequences(), [3, 4]);
     assert_eq!(shown(client, 2).await["payload_base64"], "/w==");
     assert_eq!(shown(client, 3).await["data"], 3);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_none_is_refused_as_a_whole() {
+    let node = Node::with_orders().await;
+    let client = &node.client;
+    client.append("0", &[("efflux-id", "a")]).await;
 
     for (media_type, body, status, name) in [
         (
@@ -184,9 +191,9 @@ async fn a_batch_is_json_or_lines_and_stands_whole_or_not_at_all() {
     bad_utf_8.refused(400, "invalid");
     let deep = format!("[{{\"data\":{}{}}}]", "[".repeat(5000), "]".repeat(5000));
     // What is nested however deeply is a payload like any other, and read by nobody on the way.
-    assert_eq!(client.post(BATCHES, &deep).await.sequences(), [5]);
-    assert!(client.get(&format!("{ONE}/5")).await.status.is_success());
-    assert_eq!(client.append("x", &[]).await.sequences(), [6]);
+    assert_eq!(client.post(BATCHES, &deep).await.sequences(), [2]);
+    assert!(client.get(&format!("{ONE}/2")).await.status.is_success());
+    assert_eq!(client.append("x", &[]).await.sequences(), [3]);
 }
 
 fn particle(message: &Message) -> Particle {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use efflux_node::server::{Server, ServerOptions};
+use efflux_node::server::{Access, Server, ServerOptions};
 use efflux_node::storage::Store;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -47,7 +47,17 @@ impl Node {
 
     pub(crate) async fn start_with(url: &str, options: ServerOptions) -> Self {
         let store = Store::open(url).await.unwrap();
+        Self::run(Server::bind(store, "127.0.0.1:0", options).await.unwrap())
+    }
+
+    /// A node with a store in memory whose clients need tokens.
+    pub(crate) async fn start_guarded(options: ServerOptions, access: Access) -> Self {
+        let store = Store::open("mem:").await.unwrap();
         let server = Server::bind(store, "127.0.0.1:0", options).await.unwrap();
+        Self::run(server.with_access(access))
+    }
+
+    pub(crate) fn run(server: Server) -> Self {
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));

@@ -15,7 +15,8 @@ async fn raw(node: &Node, bytes: &[u8]) -> String {
 }
 
 fn get(path: &str, headers: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")
+        .into_bytes()
 }
 
 /// A well-behaved client is served.
@@ -63,11 +64,11 @@ async fn headers_that_stand_twice_or_smuggle_are_refused() {
     let node = Node::with_orders().await;
     let post = |headers: &str, body: &str| {
         format!(
-            "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n{body}"
+            "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n{body}"
         )
     };
     for headers in [
-        "host: y\r\ncontent-length: 1\r\n",
+        "host: localhost\r\ncontent-length: 1\r\n",
         "content-length: 1\r\ncontent-length: 2\r\n",
         "content-length: +1\r\n",
         "content-length: 1, 1\r\ncontent-length: 2\r\n",
@@ -81,7 +82,7 @@ async fn headers_that_stand_twice_or_smuggle_are_refused() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{headers}: {answer}");
     }
     // Where both are sent, the body is what the chunks say and nothing of it is a second request.
-    let smuggled = "0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let smuggled = "0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let both = "content-length: 6\r\ntransfer-encoding: chunked\r\n";
     let answer = raw(&node, post(both, smuggled).as_bytes()).await;
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
@@ -133,11 +134,10 @@ async fn heads_that_are_too_large_are_refused() {
 #[tokio::test]
 async fn a_body_that_ends_early_appends_nothing() {
     let node = Node::with_orders().await;
-    let request =
-        "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf";
+    let request = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf";
     let answer = raw(&node, request.as_bytes()).await;
     assert!(!answer.contains(" 201 "), "{answer}");
-    let chunked = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+    let chunked = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
     let answer = raw(&node, chunked.as_bytes()).await;
     assert!(!answer.contains(" 201 "), "{answer}");
     assert_eq!(node.client.append("first", &[]).await.sequences(), [1]);

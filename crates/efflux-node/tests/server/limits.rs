@@ -17,7 +17,7 @@ async fn with(change: impl FnOnce(&mut ServerOptions)) -> Node {
 
 const SHORT: Duration = Duration::from_millis(50);
 
-const POST: &str = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: x\r\n";
+const POST: &str = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\n";
 
 #[tokio::test]
 async fn a_body_over_its_bound_is_refused_whether_it_says_so_or_not() {
@@ -103,7 +103,7 @@ async fn connections_have_a_bound_and_the_next_one_waits_for_its_turn() {
     assert_eq!(first.read(&mut [0; 8]).await.unwrap(), 0);
     let mut third = third;
     third
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut answer = [0; 12];
@@ -132,7 +132,7 @@ async fn connections_that_say_nothing_or_stop_in_the_middle_are_ended() {
     assert_eq!(is_ended(&node, "PRI * HT").await, "");
     let half_a_head = is_ended(&node, "GET /healthz HTTP/1.1\r\nho").await;
     assert!(!half_a_head.contains(" 200 "), "{half_a_head}");
-    let idle = is_ended(&node, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let idle = is_ended(&node, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(idle.starts_with("HTTP/1.1 200"), "{idle}");
     let half_a_body = is_ended(&node, &format!("{POST}content-length: 100\r\n\r\nhalf")).await;
     assert!(half_a_body.starts_with("HTTP/1.1 408"), "{half_a_body}");
@@ -171,7 +171,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
         node.client.append(&"x".repeat(1024 * 1024), &[]).await;
     }
     let mut stream = node.connect().await;
-    let get = "GET /v1/topics/orders/particles HTTP/1.1\r\nhost: x\r\naccept: application/vnd.efflux.frames\r\n\r\n";
+    let get = "GET /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\naccept: application/vnd.efflux.frames\r\n\r\n";
     stream.write_all(get.as_bytes()).await.unwrap();
     // Nothing is read until the node has given up, which ends the only request there is.
     while !node

@@ -1,5 +1,11 @@
 //! A node as its clients see it: over real connections on the loopback address.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "in tests"
+)]
 
 mod appending;
 mod client;
@@ -10,4 +16,5 @@ mod limits;
 mod program;
 mod reading;
 mod remote;
+mod security;
 mod topics;

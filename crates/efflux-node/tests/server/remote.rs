@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use efflux_node::particle::{Message, Sequence};
+use efflux_node::particle::{Message, Particle, Sequence};
 use efflux_node::server::{Server, ServerOptions};
 use efflux_node::storage::conformance::Fixture;
 use efflux_node::storage::{
@@ -115,7 +115,10 @@ async fn clients_share_a_consumer_that_the_node_keeps() {
     );
     first.seek(Start::Root).await.unwrap();
     assert_eq!(Consumer::inspect(&orders, &name).await.unwrap().lag, 6);
-    assert_eq!(Consumer::list(&orders).await.unwrap(), [name.clone()]);
+    assert_eq!(
+        Consumer::list(&orders).await.unwrap(),
+        std::slice::from_ref(&name)
+    );
     Consumer::delete(&orders, &name).await.unwrap();
     assert_eq!(
         Consumer::inspect(&orders, &name).await.unwrap_err().kind(),
@@ -196,7 +199,7 @@ async fn a_follower_sees_what_another_client_appends() {
         let mut payloads = Vec::new();
         while payloads.len() < 3 {
             let batch = follower.next_batch().await.unwrap();
-            payloads.extend(batch.iter().map(|it| it.payload()));
+            payloads.extend(batch.iter().map(Particle::payload));
         }
         payloads
     });

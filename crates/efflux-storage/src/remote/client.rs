@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,6 +26,7 @@ use crate::limits::{
     REMOTE_ANSWER_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_CONNECT_TIME, REMOTE_IDLE_TIME,
     REMOTE_PAUSE, REMOTE_TIME,
 };
+use crate::options::BearerToken;
 
 /// How long a request may wait at the node at once; longer waits are several requests.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -41,6 +44,8 @@ pub(super) struct Client {
 struct Sender {
     address: Address,
     connections: Connections<HttpConnector, Full<Bytes>>,
+    /// What the node is shown, never printed.
+    authorization: Option<HeaderValue>,
 }
 
 /// What became of one attempt that got no answer.
@@ -54,8 +59,9 @@ impl Client {
     /// A client of the node at this address. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Unavailable` when no thread can be started.
-    pub(super) fn start(address: Address) -> Result<Self> {
+    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header.
+    pub(super) fn start(address: Address, token: Option<&BearerToken>) -> Result<Self> {
+        let authorization = token.map(authorization).transpose()?;
         let failed = |error| Error::io("cannot start the thread that talks to the node", error);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
@@ -80,6 +86,7 @@ impl Client {
             sender: Sender {
                 address,
                 connections,
+                authorization,
             },
             runtime: handle,
             _stop: stop,
@@ -186,6 +193,11 @@ impl Sender {
             .body(Full::new(call.body.clone()))
             .map_err(|error| fail(error.to_string(), true))?;
         *request.headers_mut() = call.headers.clone();
+        if let Some(authorization) = &self.authorization {
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, authorization.clone());
+        }
         let response = self.connections.request(request).await;
         let response = response.map_err(|error| fail(chain(&error), error.is_connect()))?;
         let (parts, body) = response.into_parts();
@@ -204,6 +216,13 @@ impl Sender {
         let what = format!("the node at {address} cannot be reached: {why}");
         Error::new(ErrorKind::Unavailable, what)
     }
+}
+
+fn authorization(token: &BearerToken) -> Result<HeaderValue> {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.secret()));
+    let mut value = value.map_err(|_| Error::invalid("the token is none: it fits no header"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The error that an answer tells, if it tells one.

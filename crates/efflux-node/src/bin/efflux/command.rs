@@ -11,6 +11,7 @@ pub(crate) mod head;
 pub(crate) mod import;
 pub(crate) mod read;
 pub(crate) mod serve;
+pub(crate) mod token;
 pub(crate) mod topic;
 pub(crate) mod verify;
 
@@ -36,6 +37,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Consume(arguments) => consume::run(context, arguments).await,
         Command::Consumer(command) => consumer::run(context, command).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Token(command) => token::run(context, command),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

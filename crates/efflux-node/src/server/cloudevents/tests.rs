@@ -1,3 +1,5 @@
+//! Events in, events out.
+
 use super::*;
 use efflux_flow::particle::{Draft, Head, Id, Stamp, Timestamp};
 

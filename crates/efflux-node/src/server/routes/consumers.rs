@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use efflux_flow::particle::ConsumerName;
 use efflux_flow::storage::Consumer;
 use efflux_flow::storage::remote::wire::{ConsumerNames, ConsumerSettings, ConsumerShown, Problem};
 use http::StatusCode;
 
 use super::topics::topic;
+use crate::server::access::{Action, Identity};
 use crate::server::answer;
 use crate::server::extract::{Json, Path, parsed};
 use crate::server::node::Node;
@@ -42,10 +43,15 @@ pub(super) async fn list(State(node): State<Arc<Node>>, Path(name): Path<String>
     ))]
 pub(super) async fn put(
     State(node): State<Arc<Node>>,
+    Extension(identity): Extension<Identity>,
     Path((name, consumer)): Path<(String, String)>,
     settings: Json<ConsumerSettings>,
 ) -> Answer {
     let topic = topic(&node, &name).await?;
+    if let Some(dead) = settings.0.as_ref().and_then(|it| it.dead_letter.as_ref()) {
+        // The consumer appends there in the name of whoever names it.
+        identity.demand(Action::Append, dead)?;
+    }
     let name: ConsumerName = parsed("consumer", &consumer)?;
     let options = settings.0.unwrap_or_default().options()?;
     let (consumer, is_new) = node.consumers().put(&topic, &name, options).await?;

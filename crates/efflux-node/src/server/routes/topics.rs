@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use efflux_flow::particle::TopicName;
 use efflux_flow::storage::remote::wire::{
     Problem, ProblemKind, TopicNames, TopicSettings, TopicShown,
@@ -12,6 +12,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::server::access::Identity;
 use crate::server::answer;
 use crate::server::extract::{Json, Path, Query, parsed};
 use crate::server::node::Node;
@@ -32,12 +33,18 @@ async fn shown(topic: &Topic) -> Answer<TopicShown> {
     })
 }
 
-/// The names of all topics.
+/// The names of all topics, as far as the token allows anything on them.
 #[utoipa::path(get, path = "/v1/topics", tag = "topics",
     responses((status = 200, body = TopicNames)))]
-pub(super) async fn list(State(node): State<Arc<Node>>) -> Answer {
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    Extension(identity): Extension<Identity>,
+) -> Answer {
     let topics = node.store().topics().await?;
-    let topics = topics.iter().map(ToString::to_string).collect();
+    let known = topics
+        .iter()
+        .filter(|topic| identity.may_know(topic.as_str()));
+    let topics = known.map(ToString::to_string).collect();
     Ok(answer::json(StatusCode::OK, &TopicNames { topics }))
 }
 
