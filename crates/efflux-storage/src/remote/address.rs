@@ -25,7 +25,10 @@ impl Address {
         let parsed: http::uri::Authority = authority
             .parse()
             .map_err(|_| refuse("a node is http://HOST:PORT"))?;
-        if parsed.host().is_empty() || authority.contains('@') {
+        let port = authority.strip_prefix(parsed.host());
+        let port = port.map(|rest| rest.strip_prefix(':').unwrap_or("80"));
+        let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
+        if parsed.host().is_empty() || !has_port {
             return Err(refuse("a node is http://HOST:PORT, without a user"));
         }
         Ok(Self {
@@ -65,6 +68,8 @@ mod tests {
             "http://host:port",
             "http://a/b",
             "http://a?b",
+            "http://a:",
+            "http://a:70000",
             "http://me@host",
             "https://host",
             "http://ho st",

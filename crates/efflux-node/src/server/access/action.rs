@@ -28,10 +28,11 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
         _ => {}
     }
     let action = match route.strip_prefix("/v1/topics/{topic}")? {
-        "" | "/particles" | "/consumers" if is_read => Read,
+        "" | "/particles" if is_read => Read,
         "" | "/reopen" => Admin,
         "/particles" | "/batches" => Append,
         "/head"
+        | "/consumers"
         | "/events"
         | "/verify"
         | "/ids/{id}"
