@@ -1,7 +1,7 @@
-//! The Efflux node: reading records from files, and the command line program `efflux`.
+//! The Efflux node: a store hosted over HTTP, records from files, and the program `efflux`.
 //!
-//! The library holds what other programs can use as well; today that is [`import`], which turns
-//! files of records into messages.
+//! The library holds what other programs can use as well: [`import`] turns files of records into
+//! messages, [`json`] writes particles as JSON, and [`server`] hosts a store for others.
 //!
 //! ```
 //! use efflux_node::import::{Format, Mapping, Records, RecordOptions};
@@ -21,5 +21,7 @@
 //! ```
 
 pub mod import;
+pub mod json;
+pub mod server;
 
 pub use efflux_flow::{self as flow, particle, pipeline, storage};

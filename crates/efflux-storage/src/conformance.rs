@@ -31,13 +31,32 @@ pub use crate::disk::sim::{Guard, Random, SimDisk, Without};
 /// Makes a module of this name with one test for each check of the suite.
 ///
 /// The second argument is an expression that gives a fixture of its own to each test, and whatever
-/// must live as long as that, such as a temporary folder.
+/// must live as long as that, such as a temporary folder. With `hosted` before the name, it is a
+/// backend whose consumers another process keeps, which has no journals to be checked.
 #[macro_export]
 macro_rules! conformance_suite {
+    (hosted $backend:ident, $fixture:expr) => {
+        mod $backend {
+            use super::*;
+
+            $crate::conformance_suite! { @shared $fixture }
+        }
+    };
     ($backend:ident, $fixture:expr) => {
         mod $backend {
             use super::*;
 
+            $crate::conformance_suite! { @shared $fixture }
+            $crate::conformance_suite! { @tests $fixture;
+                journals:
+                    records_come_back_in_order,
+                    a_replaced_journal_holds_one_record,
+                    a_deleted_journal_is_empty,
+                    concurrent_records_are_all_kept;
+            }
+        }
+    };
+    (@shared $fixture:expr) => {
             $crate::conformance_suite! { @tests $fixture;
                 appending:
                     a_new_topic_holds_its_root,
@@ -96,16 +115,10 @@ macro_rules! conformance_suite {
                     a_taken_name_is_a_conflict,
                     an_unknown_topic_is_not_found,
                     a_deleted_topic_is_gone_and_its_name_is_free;
-                journals:
-                    records_come_back_in_order,
-                    a_replaced_journal_holds_one_record,
-                    a_deleted_journal_is_empty,
-                    concurrent_records_are_all_kept;
                 readers:
                     a_reader_sees_what_is_appended_and_changes_nothing,
                     a_second_writer_is_told_who_holds_the_store;
             }
-        }
     };
     (@tests $fixture:expr; $($module:ident: $($check:ident),+;)+) => {
         $($(

@@ -27,7 +27,8 @@ use std::time::Duration;
 use efflux_particle::{ConsumerName, TopicName};
 
 use self::core::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::host::HostedConsumer;
 use crate::topic::Topic;
 
 pub use options::{ConsumerOptions, Start};
@@ -84,7 +85,14 @@ pub use ticket::{Delivery, Ticket};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Consumer {
-    core: Arc<Core>,
+    at: At,
+}
+
+/// Where a consumer's state is kept.
+#[derive(Clone, Debug)]
+enum At {
+    Here(Arc<Core>),
+    Host(Arc<dyn HostedConsumer>),
 }
 
 impl Consumer {
@@ -99,21 +107,33 @@ impl Consumer {
         name: &ConsumerName,
         options: ConsumerOptions,
     ) -> Result<Self> {
-        Ok(Self {
-            core: ConsumerRegistry::open(topic, name, &options).await?,
-        })
+        let at = match topic.store().host() {
+            Some(host) => {
+                refuse_read_only(topic, name)?;
+                options.check()?;
+                At::Host(host.consumer(topic.name(), name, &options).await?)
+            }
+            None => At::Here(ConsumerRegistry::open(topic, name, &options).await?),
+        };
+        Ok(Self { at })
     }
 
     /// The consumer's name.
     #[must_use]
     pub fn name(&self) -> &ConsumerName {
-        &self.core.parts.name
+        match &self.at {
+            At::Here(core) => &core.parts.name,
+            At::Host(consumer) => consumer.name(),
+        }
     }
 
     /// The name of the topic it stands in.
     #[must_use]
     pub fn topic_name(&self) -> &TopicName {
-        self.core.topic()
+        match &self.at {
+            At::Here(core) => core.topic(),
+            At::Host(consumer) => consumer.topic(),
+        }
     }
 
     /// Takes up to `max` particles, and waits up to `wait` for the first. Empty when none came.
@@ -129,7 +149,10 @@ impl Consumer {
     /// dead-letter topic not written; `Closed` after a failed write, or when the consumer or topic
     /// was deleted. No particle is lost by any of them.
     pub async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>> {
-        self.core.receive(max, wait).await
+        match &self.at {
+            At::Here(core) => core.receive(max, wait).await,
+            At::Host(consumer) => consumer.receive(max, wait).await,
+        }
     }
 
     /// Settles particles: they are never delivered again, unless the consumer is moved back.
@@ -147,7 +170,10 @@ impl Consumer {
     /// [`may_have_applied`](crate::Error::may_have_applied) tells whether it may be kept all the
     /// same.
     pub async fn commit(&self, tickets: &[Ticket]) -> Result<()> {
-        self.core.commit(tickets).await
+        match &self.at {
+            At::Here(core) => core.commit(tickets).await,
+            At::Host(consumer) => consumer.commit(tickets).await,
+        }
     }
 
     /// Gives particles back, to be delivered again after `delay`, at most 7 days.
@@ -159,7 +185,10 @@ impl Consumer {
     /// # Errors
     /// As for [`Consumer::commit`], and `Invalid` when the delay is too long.
     pub async fn rollback(&self, tickets: &[Ticket], delay: Duration) -> Result<()> {
-        self.core.rollback(tickets, delay).await
+        match &self.at {
+            At::Here(core) => core.rollback(tickets, delay).await,
+            At::Host(consumer) => consumer.rollback(tickets, delay).await,
+        }
     }
 
     /// Lets leases end `by` from now, sooner or later than they would have: 1 ms to 7 days.
@@ -169,7 +198,10 @@ impl Consumer {
     /// # Errors
     /// As for [`Consumer::commit`], and `Invalid` when the time is out of bounds.
     pub async fn extend(&self, tickets: &[Ticket], by: Duration) -> Result<()> {
-        self.core.extend(tickets, by).await
+        match &self.at {
+            At::Here(core) => core.extend(tickets, by).await,
+            At::Host(consumer) => consumer.extend(tickets, by).await,
+        }
     }
 
     /// How the consumer stands.
@@ -177,7 +209,10 @@ impl Consumer {
     /// # Errors
     /// `Closed` after a failed write or when the consumer was deleted.
     pub async fn status(&self) -> Result<ConsumerStatus> {
-        self.core.status()
+        match &self.at {
+            At::Here(core) => core.status(),
+            At::Host(consumer) => consumer.status().await,
+        }
     }
 
     /// Moves the consumer, durably. All tickets become stale, and delivery counts begin anew.
@@ -186,7 +221,10 @@ impl Consumer {
     /// `Invalid` when the place lies further on than the next append; else as for
     /// [`Consumer::commit`].
     pub async fn seek(&self, to: Start) -> Result<()> {
-        self.core.seek(to).await
+        match &self.at {
+            At::Here(core) => core.seek(to).await,
+            At::Host(consumer) => consumer.seek(to).await,
+        }
     }
 
     /// The consumers of a topic in ascending order.
@@ -202,7 +240,10 @@ impl Consumer {
     /// # Errors
     /// `NotFound` when there is none of this name, `Corrupt` when what is kept of it is damaged.
     pub async fn inspect(topic: &Topic, name: &ConsumerName) -> Result<ConsumerStatus> {
-        ConsumerRegistry::inspect(topic, name).await
+        match topic.store().host() {
+            Some(host) => host.inspect(topic.name(), name).await,
+            None => ConsumerRegistry::inspect(topic, name).await,
+        }
     }
 
     /// Deletes a consumer durably, damaged ones too. Its handles then fail with `Closed`.
@@ -211,6 +252,21 @@ impl Consumer {
     /// `NotFound` when there is none of this name, `Invalid` when the store was opened for reading,
     /// `Unavailable` when it cannot be deleted.
     pub async fn delete(topic: &Topic, name: &ConsumerName) -> Result<()> {
-        ConsumerRegistry::delete(topic, name).await
+        match topic.store().host() {
+            Some(host) => {
+                refuse_read_only(topic, name)?;
+                host.delete_consumer(topic.name(), name).await
+            }
+            None => ConsumerRegistry::delete(topic, name).await,
+        }
+    }
+}
+
+fn refuse_read_only(topic: &Topic, name: &ConsumerName) -> Result<()> {
+    match topic.store().is_writable() {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "consumer {name} cannot be opened or deleted: the store was opened for reading"
+        ))),
     }
 }

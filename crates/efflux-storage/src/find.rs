@@ -4,9 +4,10 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use efflux_particle::{Id, Particle, Sequence};
+use efflux_particle::{Id, Particle, Sequence, TopicName};
 
 use crate::error::Result;
+use crate::host::Host;
 use crate::index::{Candidates, Order, TopicIndex};
 use crate::log::{ReadLimit, TopicLog};
 use crate::query::Query;
@@ -104,6 +105,19 @@ pub(crate) async fn by_id(
 ///   time, never a wrong answer.
 #[derive(Debug)]
 pub struct Finder {
+    at: At,
+}
+
+/// Where a find is done.
+#[derive(Debug)]
+enum At {
+    Here(Search),
+    Host(Hosted),
+}
+
+/// A find that is done here.
+#[derive(Debug)]
+struct Search {
     log: Arc<dyn TopicLog>,
     index: Option<Arc<TopicIndex>>,
     query: Arc<Query>,
@@ -115,8 +129,87 @@ pub struct Finder {
     places: usize,
 }
 
+/// A find that another process does: what is asked of it next.
+#[derive(Debug)]
+struct Hosted {
+    host: Arc<dyn Host>,
+    topic: TopicName,
+    query: Query,
+    options: FindOptions,
+    is_over: bool,
+}
+
+impl Hosted {
+    async fn next_batch(&mut self) -> Result<Vec<Particle>> {
+        if self.is_over || self.options.limit == Some(0) {
+            return Ok(Vec::new());
+        }
+        let found = self
+            .host
+            .find(&self.topic, &self.query, &self.options)
+            .await?;
+        // What is appended from the first answer on does not belong to the find.
+        self.options.until = self.options.until.or(Some(found.head));
+        let found = found.particles;
+        let last = found.last().map(Particle::sequence);
+        self.options.limit = self
+            .options
+            .limit
+            .map(|limit| limit.saturating_sub(found.len()));
+        match (last, self.options.reverse) {
+            (Some(last), false) => self.options.from = last.next(),
+            (Some(last), true) => match last.previous() {
+                Some(next) => self.options.until = Some(next),
+                None => self.is_over = true,
+            },
+            (None, _) => self.is_over = true,
+        }
+        Ok(found)
+    }
+}
+
 impl Finder {
     pub(crate) fn new(
+        log: Arc<dyn TopicLog>,
+        index: Option<Arc<TopicIndex>>,
+        query: Query,
+        options: FindOptions,
+    ) -> Self {
+        let at = At::Here(Search::new(log, index, query, options));
+        Self { at }
+    }
+
+    /// A find that the host does.
+    pub(crate) const fn hosted(
+        host: Arc<dyn Host>,
+        topic: TopicName,
+        query: Query,
+        options: FindOptions,
+    ) -> Self {
+        let at = At::Host(Hosted {
+            host,
+            topic,
+            query,
+            options,
+            is_over: false,
+        });
+        Self { at }
+    }
+
+    /// The next particles that match, in order; none when there are no more.
+    ///
+    /// # Errors
+    /// `Corrupt` when stored bytes do not check, `Unavailable` when reading fails.
+    pub async fn next_batch(&mut self) -> Result<Vec<Particle>> {
+        match &mut self.at {
+            At::Here(search) => search.next_batch().await,
+            At::Host(hosted) => hosted.next_batch().await,
+        }
+    }
+}
+
+impl Search {
+    fn new(
         log: Arc<dyn TopicLog>,
         index: Option<Arc<TopicIndex>>,
         query: Query,
@@ -142,11 +235,7 @@ impl Finder {
         }
     }
 
-    /// The next particles that match, in order; none when there are no more.
-    ///
-    /// # Errors
-    /// `Corrupt` when stored bytes do not check, `Unavailable` when reading fails.
-    pub async fn next_batch(&mut self) -> Result<Vec<Particle>> {
+    async fn next_batch(&mut self) -> Result<Vec<Particle>> {
         self.open_index().await;
         while self.limit > 0 {
             let read = match self.candidates() {

@@ -50,6 +50,7 @@ mod workers;
 
 mod consumer;
 mod find;
+mod host;
 mod index;
 mod journal;
 mod table;
@@ -63,6 +64,8 @@ mod typed;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "remote")]
+pub mod remote;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consumer::{
@@ -75,7 +78,7 @@ pub use expect::{Expect, Receipt};
 pub use find::{FindOptions, Finder};
 pub use frames::Frames;
 pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, TopicLog};
-pub use options::{Access, StoreOptions, Sync, TopicOptions};
+pub use options::{Access, BearerToken, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};
 pub use store::Store;
 pub use topic::{Audit, Follower, Topic};

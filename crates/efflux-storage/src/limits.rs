@@ -103,3 +103,28 @@ pub const TEXT_FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// Most bytes of a file that holds a segment's offsets: the smallest frames in the largest segment.
 pub const OFFSETS_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Most bytes of one answer of a node: the largest read, and the largest frame beside it.
+pub const REMOTE_ANSWER_BYTES_MAX: usize = READ_BYTES_MAX + 2 * 16 * 1024 * 1024 + 64 * 1024;
+
+/// How often a request is sent to a node at most, where sending it again is safe.
+pub const REMOTE_ATTEMPTS_MAX: usize = 4;
+
+/// Pause before a request is sent to a node again: 50 ms, and twice as long each time.
+pub const REMOTE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest time to connect to a node.
+pub const REMOTE_CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// Longest time for a node to answer, beyond the time it was asked to wait.
+pub const REMOTE_TIME: Duration = Duration::from_secs(60);
+
+/// How long a connection to a node is kept while it is not used: less than the node keeps it, so
+/// that no request meets a connection that is just being closed.
+pub const REMOTE_IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// Longest time that a node may take to check a topic.
+pub const REMOTE_VERIFY_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Most particles of one receive from a node.
+pub const REMOTE_RECEIVE_MAX: usize = 10_000;

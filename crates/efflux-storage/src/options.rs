@@ -138,6 +138,32 @@ pub struct StoreOptions {
     pub access: Access,
     /// Whether a store that is not there is made.
     pub create: bool,
+    /// What a node is shown that hosts the store, so that it lets this program in.
+    pub token: Option<BearerToken>,
+}
+
+/// The secret by which a node knows a program. It is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BearerToken(String);
+
+impl BearerToken {
+    /// A token, as `efflux token create` prints it.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret, to be sent.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BearerToken(…)")
+    }
 }
 
 impl Default for StoreOptions {
@@ -145,6 +171,7 @@ impl Default for StoreOptions {
         Self {
             access: Access::Write,
             create: true,
+            token: None,
         }
     }
 }
@@ -152,7 +179,7 @@ impl Default for StoreOptions {
 impl StoreOptions {
     /// Opens the store for reading only.
     #[must_use]
-    pub const fn read_only(mut self) -> Self {
+    pub fn read_only(mut self) -> Self {
         self.access = Access::Read;
         self.create = false;
         self
@@ -160,8 +187,15 @@ impl StoreOptions {
 
     /// Sets whether a store that is not there is made.
     #[must_use]
-    pub const fn with_create(mut self, create: bool) -> Self {
+    pub fn with_create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Sets what a node is shown that hosts the store.
+    #[must_use]
+    pub fn with_token(mut self, token: BearerToken) -> Self {
+        self.token = Some(token);
         self
     }
 }

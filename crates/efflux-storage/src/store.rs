@@ -1,5 +1,6 @@
 //! A store: topics under one URL.
 
+mod open;
 mod url;
 
 use std::collections::BTreeMap;
@@ -10,16 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use efflux_particle::TopicName;
 use tokio::sync::Mutex;
 
-use self::url::StoreUrl;
+use self::open::Opened;
 use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use crate::ids::IdSource;
 use crate::index::Index;
 use crate::limits::TOPICS_MAX;
-use crate::local::LocalBackend;
 use crate::log::{Backend, TopicLog};
-use crate::memory::MemoryBackend;
 use crate::options::{StoreOptions, TopicOptions};
 use crate::topic::{Topic, TopicState};
 
@@ -57,6 +57,8 @@ type Topics = BTreeMap<TopicName, Arc<TopicState>>;
 struct Inner {
     url: String,
     backend: Arc<dyn Backend>,
+    /// The process that works on the topics, when it is another one.
+    host: Option<Arc<dyn Host>>,
     ids: Arc<IdSource>,
     index: Option<Arc<Index>>,
     topics: Mutex<Topics>,
@@ -69,7 +71,7 @@ impl Store {
     /// Opens the store at `url` for reading and writing, and makes it when it is not there.
     ///
     /// `file:PATH` or a bare path is a folder on this machine; `mem:` is a store in memory, gone
-    /// with its last handle.
+    /// with its last handle; `http://HOST:PORT` is the store that a node hosts (feature `remote`).
     ///
     /// # Errors
     /// `Invalid` when the URL is none, the folder is no store or one of a newer version; `Conflict`
@@ -97,13 +99,8 @@ impl Store {
         disk: Arc<dyn Disk>,
     ) -> Result<Self> {
         let ids = Arc::new(IdSource::new(clock));
-        let backend: Arc<dyn Backend> = match StoreUrl::parse(url)? {
-            StoreUrl::Memory => Arc::new(MemoryBackend::new(Arc::clone(&ids))),
-            StoreUrl::File(path) => {
-                Arc::new(LocalBackend::open(disk, path, &options, Arc::clone(&ids))?)
-            }
-        };
-        let index = match backend.is_writable() {
+        let Opened { backend, host } = open::backend(url, &options, disk, &ids).await?;
+        let index = match backend.is_writable() && host.is_none() {
             true => Some(Index::new(backend.index_folder())?),
             false => None,
         };
@@ -112,6 +109,7 @@ impl Store {
             inner: Arc::new(Inner {
                 url: url.to_owned(),
                 backend,
+                host,
                 ids,
                 index,
                 topics,
@@ -141,6 +139,11 @@ impl Store {
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
         &self.inner.backend
+    }
+
+    /// The process that works on the topics, when it is another one.
+    pub(crate) fn host(&self) -> Option<&Arc<dyn Host>> {
+        self.inner.host.as_ref()
     }
 
     pub(crate) fn ids(&self) -> &IdSource {

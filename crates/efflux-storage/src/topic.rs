@@ -135,6 +135,9 @@ impl Topic {
     /// # Errors
     /// As for [`Topic::get`].
     pub async fn get_id(&self, id: &Id) -> Result<Option<Particle>> {
+        if let Some(host) = self.store.host() {
+            return host.by_id(self.name(), id).await;
+        }
         find::by_id(&self.state.log, self.state.index.as_ref(), id).await
     }
 
@@ -224,6 +227,10 @@ impl Topic {
     /// `Invalid` when the query reads `data.…`, which only pipelines can.
     pub async fn find(&self, query: &Query, options: FindOptions) -> Result<Finder> {
         refuse_data(query)?;
+        if let Some(host) = self.store.host() {
+            let (host, topic) = (Arc::clone(host), self.name().clone());
+            return Ok(Finder::hosted(host, topic, query.clone(), options));
+        }
         let (log, index) = (Arc::clone(&self.state.log), self.state.index.clone());
         Ok(Finder::new(log, index, query.clone(), options))
     }

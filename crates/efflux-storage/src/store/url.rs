@@ -9,20 +9,25 @@ use crate::error::{Error, Result};
 pub(super) enum StoreUrl {
     Memory,
     File(PathBuf),
+    /// A node, at this URL.
+    Node(String),
 }
 
 impl StoreUrl {
-    /// Reads `mem:`, `file:PATH`, `file://PATH` or a bare path.
+    /// Reads `mem:`, `file:PATH`, `file://PATH`, a bare path, or `http://HOST:PORT`.
     pub(super) fn parse(url: &str) -> Result<Self> {
         if url == "mem:" {
             return Ok(Self::Memory);
+        }
+        if url.starts_with("http:") {
+            return Ok(Self::Node(url.to_owned()));
         }
         let path = match url.strip_prefix("file:") {
             Some(path) => path.strip_prefix("//").unwrap_or(path),
             None => match url.split_once(':') {
                 Some((scheme, _)) if is_scheme(scheme) => {
                     return Err(Error::invalid(format!(
-                        "store {url:?}: `{scheme}:` is unknown; use file:PATH, a path, or mem:"
+                        "store {url:?}: `{scheme}:` is unknown; use file:PATH, a path, mem:, or http://HOST:PORT"
                     )));
                 }
                 _ => url,

@@ -1,9 +1,11 @@
 //! What stands on the command line.
 
 use clap::{Args, Parser, Subcommand};
+use efflux_node::storage::BearerToken;
 
 use crate::command::{
-    append, completions, consume, consumer, export, find, get, head, import, read, topic, verify,
+    append, completions, consume, consumer, export, find, get, head, import, read, serve, token,
+    topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -30,7 +32,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     #[arg(
-        help = "The store: file:PATH, a path, or mem:",
+        help = "The store: file:PATH, a path, mem:, or http://HOST:PORT",
         long,
         global = true,
         env = "EFFLUX_STORE",
@@ -38,6 +40,15 @@ pub(crate) struct Global {
         value_name = "URL"
     )]
     pub(crate) store: String,
+    #[arg(
+        help = "The token for a node, which is better given in the environment",
+        long,
+        global = true,
+        env = "EFFLUX_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub(crate) token: Option<Token>,
     /// How results are printed; json is a stable interface, raw prints payloads
     #[arg(
         short,
@@ -51,6 +62,18 @@ pub(crate) struct Global {
     /// What follows each payload with -o raw; \n, \t and \0 are understood [default: \n]
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) separator: Option<String>,
+}
+
+/// What a node is shown, never printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Token(pub(crate) BearerToken);
+
+impl std::str::FromStr for Token {
+    type Err = std::convert::Infallible;
+
+    fn from_str(secret: &str) -> Result<Self, Self::Err> {
+        Ok(Self(BearerToken::new(secret)))
+    }
 }
 
 /// The commands.
@@ -89,6 +112,12 @@ pub(crate) enum Command {
     /// List, show, move and delete consumers
     #[command(subcommand, before_help = consumer::EXAMPLES)]
     Consumer(consumer::Command),
+    /// Host the store for others over HTTP
+    #[command(before_help = serve::EXAMPLES)]
+    Serve(serve::Arguments),
+    /// Create, list and revoke the tokens of a node
+    #[command(subcommand, before_help = token::EXAMPLES)]
+    Token(token::Command),
     /// Print completions for a shell
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),

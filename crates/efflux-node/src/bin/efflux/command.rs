@@ -10,6 +10,8 @@ pub(crate) mod get;
 pub(crate) mod head;
 pub(crate) mod import;
 pub(crate) mod read;
+pub(crate) mod serve;
+pub(crate) mod token;
 pub(crate) mod topic;
 pub(crate) mod verify;
 
@@ -34,6 +36,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Export(arguments) => export::run(context, arguments).await,
         Command::Consume(arguments) => consume::run(context, arguments).await,
         Command::Consumer(command) => consumer::run(context, command).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Token(command) => token::run(context, command),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -70,6 +70,10 @@ impl Context {
 
     async fn open(&self, options: StoreOptions) -> Result<Store, Failure> {
         let url = &self.global.store;
+        let options = match &self.global.token {
+            Some(token) => options.with_token(token.0.clone()),
+            None => options,
+        };
         Store::open_with(url, options).await.map_err(|error| {
             let kind = error.kind();
             let failure = Failure::from(error);

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let output = global.output;
     let outcome = Context::new(global).and_then(|context| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_time()
+            .enable_all()
             .build();
         let runtime = runtime.map_err(|error| Failure::io("cannot start threads", &error))?;
         let outcome = runtime.block_on(command::run(&context, command));

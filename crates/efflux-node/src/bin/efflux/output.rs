@@ -1,19 +1,17 @@
 //! How results are printed.
 
-mod base64;
-mod json;
 mod text;
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use bytes::Bytes;
 use clap::ValueEnum;
-use efflux_node::particle::limits::CONTENT_BYTES_DEFAULT_MAX;
-use efflux_node::particle::{Particle, TopicName};
+use efflux_node::json::{content, write_particle};
+use efflux_node::particle::Particle;
 use serde::Serialize;
 
 use crate::exit::Failure;
 
+pub(crate) use efflux_node::json::Shown;
 pub(crate) use text::{grouped, megabytes};
 
 /// How results are printed.
@@ -64,13 +62,6 @@ impl Separator {
     }
 }
 
-/// What a particle was read for: its topic, and how often it was handed out, for consumers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shown<'a> {
-    pub(crate) topic: &'a TopicName,
-    pub(crate) deliveries: Option<u32>,
-}
-
 /// Prints results on standard output.
 #[derive(Debug)]
 pub(crate) struct Printer {
@@ -100,7 +91,10 @@ impl Printer {
     pub(crate) fn particle(&mut self, particle: &Particle, shown: Shown<'_>) -> io::Result<()> {
         match self.format {
             OutputFormat::Text => text::line(&mut self.out, self.style, particle, shown),
-            OutputFormat::Json => json::line(&mut self.out, particle, shown),
+            OutputFormat::Json => {
+                write_particle(&mut self.out, particle, shown)?;
+                self.out.write_all(b"\n")
+            }
             OutputFormat::Raw => self.raw(particle),
         }
     }
@@ -137,13 +131,6 @@ impl Printer {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// The payload, decompressed where it is compressed and can be; else as it is stored.
-fn content(particle: &Particle) -> Bytes {
-    particle
-        .content(CONTENT_BYTES_DEFAULT_MAX)
-        .unwrap_or_else(|_| particle.payload())
 }
 
 /// Prints a line on standard error. When nobody reads it any more, that is no failure.

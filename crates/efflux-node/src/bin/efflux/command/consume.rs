@@ -106,6 +106,7 @@ async fn take(
         for delivery in &deliveries {
             let shown = Shown {
                 topic: &arguments.topic,
+                ticket: None,
                 deliveries: Some(delivery.deliveries),
             };
             printer.particle(&delivery.particle, shown)?;

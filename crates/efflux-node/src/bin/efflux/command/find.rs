@@ -49,10 +49,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let options = options(&arguments);
     let mut printer = context.printer()?;
     let mut finder = topic.find(&query, options).await?;
-    let shown = Shown {
-        topic: topic.name(),
-        deliveries: None,
-    };
+    let shown = Shown::of(topic.name());
     let mut count = 0;
     loop {
         let particles = finder.next_batch().await?;

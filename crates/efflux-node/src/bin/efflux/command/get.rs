@@ -57,10 +57,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     // A single payload is printed byte for byte, so that a file comes back as it was.
     let separator = if particles.len() == 1 { "" } else { "\n" };
     let mut printer = context.printer_with(separator)?;
-    let shown = Shown {
-        topic: topic.name(),
-        deliveries: None,
-    };
+    let shown = Shown::of(topic.name());
     for (at, particle) in particles.iter().enumerate() {
         if at > 0 && printer.format() == OutputFormat::Text {
             printer.bytes(b"\n")?;

@@ -110,10 +110,7 @@ impl Reader<'_> {
 
     /// Prints particles; true when the user wants the program to stop.
     fn print(&mut self, particles: &[Particle]) -> Result<bool, Failure> {
-        let shown = Shown {
-            topic: self.topic.name(),
-            deliveries: None,
-        };
+        let shown = Shown::of(self.topic.name());
         for particle in particles {
             self.printer.particle(particle, shown)?;
         }

@@ -1,14 +1,41 @@
 //! Particles as JSON: one object a line, a stable interface. docs/cli.md describes it.
 
+pub(crate) mod base64;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use efflux_node::particle::{ContentEncoding, Particle};
+use bytes::Bytes;
+use efflux_flow::particle::limits::CONTENT_BYTES_DEFAULT_MAX;
+use efflux_flow::particle::{ContentEncoding, Particle, TopicName};
+use efflux_flow::storage::Ticket;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Shown, base64, content};
+/// What a particle was read for: its topic and, for consumers, the ticket it was handed out with and
+/// how often it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The topic.
+    pub topic: &'a TopicName,
+    /// The ticket, where it is to be shown.
+    pub ticket: Option<Ticket>,
+    /// How often it was handed out, this time included.
+    pub deliveries: Option<u32>,
+}
+
+impl<'a> Shown<'a> {
+    /// A particle that was read from a topic, for no consumer.
+    #[must_use]
+    pub const fn of(topic: &'a TopicName) -> Self {
+        Self {
+            topic,
+            ticket: None,
+            deliveries: None,
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -32,6 +59,8 @@ struct Line<'a> {
     payload_hash: String,
     payload_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
@@ -41,7 +70,15 @@ struct Line<'a> {
     data: Option<&'a RawValue>,
 }
 
-pub(super) fn line(out: &mut impl Write, particle: &Particle, shown: Shown<'_>) -> io::Result<()> {
+/// Writes a particle as one JSON object, without a line's end inside or behind it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_particle(
+    out: &mut impl Write,
+    particle: &Particle,
+    shown: Shown<'_>,
+) -> io::Result<()> {
     let metadata = particle.metadata();
     let content = content(particle);
     let text = std::str::from_utf8(&content).ok();
@@ -63,6 +100,7 @@ pub(super) fn line(out: &mut impl Write, particle: &Particle, shown: Shown<'_>) 
             .map(|linked| linked.to_string()),
         payload_hash: metadata.payload_hash().to_string(),
         payload_bytes: particle.payload().len(),
+        ticket: shown.ticket.map(|ticket| ticket.to_string()),
         deliveries: shown.deliveries,
         payload: text,
         payload_base64: text.is_none().then(|| base64::encode(&content)),
@@ -70,16 +108,21 @@ pub(super) fn line(out: &mut impl Write, particle: &Particle, shown: Shown<'_>) 
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok()),
     };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
+    serde_json::to_writer(out, &line)?;
+    Ok(())
+}
+
+/// The payload, decompressed where it is compressed and can be; else as it is stored.
+#[must_use]
+pub fn content(particle: &Particle) -> Bytes {
+    particle
+        .content(CONTENT_BYTES_DEFAULT_MAX)
+        .unwrap_or_else(|_| particle.payload())
 }
 
 /// The text if it is meant as JSON. A line's end is white space in JSON, so it may be a space.
 fn json_in_one_line<'a>(text: &'a str, content_type: Option<&str>) -> Option<Cow<'a, str>> {
-    let is_said = content_type.is_some_and(|name| {
-        let name = name.split(';').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case("application/json") || name.ends_with("+json")
-    });
+    let is_said = content_type.is_some_and(is_json);
     if !is_said && !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
@@ -87,4 +130,10 @@ fn json_in_one_line<'a>(text: &'a str, content_type: Option<&str>) -> Option<Cow
         true => Cow::Owned(text.replace(['\n', '\r'], " ")),
         false => Cow::Borrowed(text),
     })
+}
+
+/// Whether a media type says JSON.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    let name = media_type.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json") || name.ends_with("+json")
 }

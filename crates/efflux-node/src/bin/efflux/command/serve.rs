@@ -1,0 +1,126 @@
+//! `efflux serve`: hosts the store for others over HTTP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use efflux_node::server::{Config, Server, TlsFiles};
+use tracing::level_filters::LevelFilter;
+
+use crate::Outcome;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::output::note;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  efflux serve
+  efflux serve --store file:./data --listen 127.0.0.1:7150
+  efflux serve --config efflux.toml --check
+  efflux serve --listen 0.0.0.0:7150 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml
+  curl -X PUT localhost:7150/v1/topics/orders";
+
+/// What `efflux serve` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A file of settings, in TOML; options and variables of the environment come before it
+    #[arg(long, env = "EFFLUX_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on, port 0 for a free one [default: 127.0.0.1:7150]
+    #[arg(long, env = "EFFLUX_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The file of tokens that `efflux token` makes; without it everyone may do everything
+    #[arg(long, env = "EFFLUX_TOKENS", value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// The chain of certificates, the node's own first, as PEM
+    #[arg(
+        long,
+        env = "EFFLUX_TLS_CERT",
+        requires = "tls_key",
+        value_name = "FILE"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM
+    #[arg(
+        long,
+        env = "EFFLUX_TLS_KEY",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
+    tls_key: Option<PathBuf>,
+    /// Listen off the loopback address without encryption and authentication
+    #[arg(long)]
+    insecure: bool,
+    /// Check all settings, tell what is wrong with them, and end
+    #[arg(long)]
+    check: bool,
+    /// What is logged on standard error: off, error, warn, info, debug or trace
+    #[arg(long, env = "EFFLUX_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+    /// How it is logged
+    #[arg(long, env = "EFFLUX_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Arguments {
+    /// The settings of the file, with those of the command line and the environment before them.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        config.listen = self.listen.or(config.listen);
+        config.insecure |= self.insecure;
+        config.tokens = self.tokens.clone().or(config.tokens);
+        if let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
+            config.tls = Some(TlsFiles { cert, key });
+        }
+        Ok(config)
+    }
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
+    let prepared = arguments.config()?.prepare()?;
+    if arguments.check {
+        note("the settings are right");
+        return Ok(Exit::Success);
+    }
+    log(&arguments);
+    let store = context.open_or_create().await?;
+    let address = prepared.address.to_string();
+    let mut server = Server::bind(store, &address, prepared.options).await?;
+    server = server.with_access(prepared.access);
+    let scheme = if prepared.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    if let Some(tls) = prepared.tls {
+        server = server.with_tls(tls);
+    }
+    let (url, address) = (&context.global.store, server.address());
+    note(&format!("serving {url} on {scheme}://{address}"));
+    server.run(context.interrupt.asked()).await?;
+    Ok(Exit::Success)
+}
+
+fn log(arguments: &Arguments) {
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(arguments.log)
+        .with_writer(io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

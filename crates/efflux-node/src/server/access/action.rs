@@ -1,0 +1,83 @@
+//! What each route needs. This is the one place that says so.
+
+use http::Method;
+
+use super::permission::Action;
+
+/// What a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: it tells nothing that is stored.
+    Nothing,
+    /// A valid token; the answer tells what its owner may know.
+    Token,
+    /// This action on the topic in the path.
+    OnTopic(Action),
+    /// This action on every topic.
+    Everywhere(Action),
+}
+
+/// What a request needs that goes to this route; none when it is not known, which is denied.
+pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
+    use Action::{Admin, Append, Consume, Read};
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match route {
+        "/healthz" | "/readyz" | "/openapi.json" => return Some(Need::Nothing),
+        "/metrics" => return Some(Need::Everywhere(Admin)),
+        "/v1/topics" => return Some(Need::Token),
+        _ => {}
+    }
+    let action = match route.strip_prefix("/v1/topics/{topic}")? {
+        "" | "/particles" if is_read => Read,
+        "" | "/reopen" => Admin,
+        "/particles" | "/batches" => Append,
+        "/head"
+        | "/consumers"
+        | "/events"
+        | "/verify"
+        | "/ids/{id}"
+        | "/particles/{sequence}"
+        | "/particles/{sequence}/payload" => Read,
+        "/consumers/{consumer}"
+        | "/consumers/{consumer}/receive"
+        | "/consumers/{consumer}/commit"
+        | "/consumers/{consumer}/rollback"
+        | "/consumers/{consumer}/extend"
+        | "/consumers/{consumer}/seek" => Consume,
+        _ => return None,
+    };
+    Some(Need::OnTopic(action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_says_what_it_needs() {
+        let described = crate::server::openapi();
+        for route in described.paths.paths.keys() {
+            assert!(need(&Method::GET, route).is_some(), "{route}");
+        }
+        let topic = "/v1/topics/{topic}";
+        assert_eq!(need(&Method::GET, topic), Some(Need::OnTopic(Action::Read)));
+        assert_eq!(
+            need(&Method::DELETE, topic),
+            Some(Need::OnTopic(Action::Admin))
+        );
+        assert_eq!(
+            need(&Method::PUT, topic),
+            Some(Need::OnTopic(Action::Admin))
+        );
+        let particles = "/v1/topics/{topic}/particles";
+        assert_eq!(
+            need(&Method::POST, particles),
+            Some(Need::OnTopic(Action::Append))
+        );
+        assert_eq!(
+            need(&Method::HEAD, particles),
+            Some(Need::OnTopic(Action::Read))
+        );
+        assert_eq!(need(&Method::GET, "/v1/new"), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Every bound of the server, with its unit and its reason. Most are defaults of [`ServerOptions`].
+//!
+//! [`ServerOptions`]: super::ServerOptions
+
+use std::time::Duration;
+
+/// Default of connections that are open at once: each costs a descriptor and some 20 KiB.
+pub const CONNECTIONS_MAX: usize = 1024;
+
+/// Default of requests under way at once, those that wait for something included.
+pub const REQUESTS_MAX: usize = 512;
+
+/// Default of bytes of one request's body: 64 MiB, as many as a batch may have.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Default of bytes of all bodies that are being received or handled: 256 MiB, the memory that a
+/// small machine can spare.
+pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of a request's head that the node reads: 64 KiB. Beyond it the connection is ended.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a request's headers that are accepted: 48 KiB, which holds the longest query twice.
+pub const HEADERS_BYTES_MAX: usize = 48 * 1024;
+
+/// Headers of a request that are accepted: as many properties as a message can have, and some.
+pub const HEADERS_MAX: usize = 100;
+
+/// Default of the time from the first byte of a request's head to its last.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Default of the time after which a connection without a request under way is ended.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// Default of the time that a body may take, however small it is.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes a second at which a body must come after [`BODY_TIME`]: 64 KiB, a slow mobile network.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
+
+/// Default of the time after which a client that takes no byte of its answer is cut off.
+pub const STALL_TIME: Duration = Duration::from_secs(30);
+
+/// Default of the longest time that a request may wait for something to come: what proxies allow.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Default of the time that shutting down may take: what systemd and Kubernetes allow.
+pub const SHUTDOWN_TIME: Duration = Duration::from_secs(30);
+
+/// Streams of one HTTP/2 connection that are open at once.
+pub const STREAMS_MAX: u32 = 256;
+
+/// Bytes that a client may send ahead of the node in one HTTP/2 stream, and in one connection: 1 and
+/// 4 MiB, so that a batch need not wait for a round trip.
+pub const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// See [`STREAM_WINDOW_BYTES`].
+pub const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Particles of one page of JSON.
+pub const PAGE_PARTICLES_MAX: usize = 1000;
+
+/// Particles of a page, when the request does not say.
+pub const PAGE_PARTICLES_DEFAULT: usize = 100;
+
+/// Bytes of JSON after which a page ends: 4 MiB, and one particle more.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of particles that are read for one piece of a stream: 256 KiB. It is what a slow reader
+/// costs.
+pub const PIECE_BYTES: usize = 256 * 1024;
+
+/// Particles that are read for one piece of a stream.
+pub const PIECE_PARTICLES: usize = 512;
+
+/// How often an event stream without events sends a comment: below the idle time of proxies.
+pub const EVENTS_BEAT: Duration = Duration::from_secs(15);
+
+/// Particles of one receive: what one client can settle within a lease.
+pub const RECEIVE_MAX: usize = 10_000;
+
+/// Consumers whose handles the node keeps open: each costs up to a MiB of particles read ahead.
+pub const OPEN_CONSUMERS_MAX: usize = 4096;
+
+/// Topics that metrics tell about one by one; of more, only sums are told.
+pub const METRIC_TOPICS_MAX: usize = 200;
+
+/// After a connection could not be accepted, the node waits this long before it tries again.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes of a batch from which on it is encoded on a thread that may block: 128 KiB take about
+/// 150 µs to hash, for which other requests need not wait.
+pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
+
+/// How often the file of tokens is looked at: a revoked token is valid for a second at most.
+pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);

@@ -1,0 +1,193 @@
+//! What all requests share: the store, its open topics and consumers, permits and metrics.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use efflux_flow::particle::TopicName;
+use efflux_flow::storage::remote::wire::{Durability, ProblemKind};
+use efflux_flow::storage::{Result, Store, Topic, TopicOptions};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
+
+use super::access::Access;
+use super::consumers::OpenConsumers;
+use super::metrics::Metrics;
+use super::options::ServerOptions;
+use super::refusal::{Answer, Refusal};
+
+/// Bodies are counted in pieces of this many bytes.
+const BODY_UNIT_BYTES: usize = 1024;
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Node {
+    store: Store,
+    options: ServerOptions,
+    access: Access,
+    /// Whether only programs of this machine reach the node, and need no token.
+    is_local: bool,
+    stop: watch::Receiver<bool>,
+    requests: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    metrics: Metrics,
+    topics: RwLock<BTreeMap<TopicName, Hosted>>,
+    consumers: OpenConsumers,
+}
+
+/// A topic that was asked for since the node started.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosted {
+    pub(crate) topic: Topic,
+    /// What an append to it survives.
+    pub(crate) durability: Durability,
+}
+
+impl Node {
+    pub(crate) fn new(
+        store: Store,
+        options: ServerOptions,
+        access: Access,
+        address: SocketAddr,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let is_local = address.ip().is_loopback() && !access.is_guarded();
+        let requests = Arc::new(Semaphore::new(options.requests_max));
+        let body_units = options.bodies_bytes_max.div_ceil(BODY_UNIT_BYTES);
+        Self {
+            store,
+            options,
+            access,
+            is_local,
+            stop,
+            requests,
+            bodies: Arc::new(Semaphore::new(body_units)),
+            metrics: Metrics::new(),
+            topics: RwLock::default(),
+            consumers: OpenConsumers::default(),
+        }
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) const fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Whether only programs of this machine reach the node, and need no token.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) const fn consumers(&self) -> &OpenConsumers {
+        &self.consumers
+    }
+
+    /// Whether the node was asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Returns when the node is asked to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // Without its sender the server is gone, which is the same.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// A request more is under way until the permit is dropped.
+    pub(crate) fn admit(&self) -> Answer<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.requests).try_acquire_owned();
+        permit.map_err(|_| {
+            let most = self.options.requests_max;
+            Refusal::new(
+                ProblemKind::Busy,
+                format!("{most} requests are under way, no more are taken: try again"),
+            )
+        })
+    }
+
+    /// Room for so many bytes of a body, until the permit is dropped.
+    pub(crate) fn hold_body(&self, bytes: usize) -> Answer<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(BODY_UNIT_BYTES)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.bodies).try_acquire_many_owned(units);
+        permit.map_err(|_| {
+            Refusal::new(
+                ProblemKind::Busy,
+                "the bodies of other requests take all the memory there is for them: try again",
+            )
+        })
+    }
+
+    /// Opens a topic, or gives out the one that is open.
+    pub(crate) async fn topic(&self, name: &TopicName) -> Result<Hosted> {
+        if let Some(hosted) = self.topics.read().await.get(name) {
+            return Ok(hosted.clone());
+        }
+        let mut topics = self.topics.write().await;
+        if let Some(hosted) = topics.get(name) {
+            return Ok(hosted.clone());
+        }
+        let topic = self.store.topic(name).await?;
+        self.host(&mut topics, topic).await
+    }
+
+    /// Makes a topic.
+    pub(crate) async fn create_topic(
+        &self,
+        name: &TopicName,
+        options: TopicOptions,
+    ) -> Result<Hosted> {
+        let mut topics = self.topics.write().await;
+        let topic = self.store.create_topic(name, options).await?;
+        self.host(&mut topics, topic).await
+    }
+
+    /// Opens a topic anew.
+    pub(crate) async fn reopen_topic(&self, name: &TopicName) -> Result<Hosted> {
+        let mut topics = self.topics.write().await;
+        topics.remove(name);
+        let topic = self.store.reopen_topic(name).await?;
+        self.host(&mut topics, topic).await
+    }
+
+    /// Deletes a topic.
+    pub(crate) async fn delete_topic(&self, name: &TopicName) -> Result<()> {
+        let mut topics = self.topics.write().await;
+        topics.remove(name);
+        self.store.delete_topic(name).await
+    }
+
+    async fn host(&self, topics: &mut BTreeMap<TopicName, Hosted>, topic: Topic) -> Result<Hosted> {
+        let durability = match self.store.url() {
+            "mem:" => Durability::Memory,
+            _ => Durability::of(topic.options().await?.sync),
+        };
+        let hosted = Hosted { topic, durability };
+        topics.insert(hosted.topic.name().clone(), hosted.clone());
+        Ok(hosted)
+    }
+
+    /// The topics that were asked for since the node started, at most so many.
+    pub(crate) async fn hosted(&self, most: usize) -> Vec<Topic> {
+        let topics = self.topics.read().await;
+        let hosted = topics.values().take(most);
+        hosted.map(|hosted| hosted.topic.clone()).collect()
+    }
+
+    /// Lets go of everything and closes the store.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.consumers.clear().await;
+        self.topics.write().await.clear();
+        self.store.close().await
+    }
+}

@@ -1,0 +1,91 @@
+//! The routes, one file a noun, and the table of them all.
+
+mod append;
+mod consumers;
+mod deliveries;
+mod events;
+mod head;
+mod operation;
+mod particles;
+mod topics;
+mod verify;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use efflux_flow::storage::remote::wire::Problem;
+use http::StatusCode;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::gate;
+use super::node::Node;
+use super::refusal::{Answer, Refusal};
+
+/// What the interface's description begins with; the rest is made from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Efflux",
+        description = "A hash-chained, searchable event log over HTTP"
+    ),
+    components(schemas(Problem))
+)]
+struct Described;
+
+/// All routes, and the description of those under `/v1` and of operation.
+fn described() -> OpenApiRouter<Arc<Node>> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::put, topics::show, topics::delete))
+        .routes(routes!(topics::reopen))
+        .routes(routes!(head::head))
+        .routes(routes!(append::one, particles::list))
+        .routes(routes!(append::batch))
+        .routes(routes!(particles::by_sequence))
+        .routes(routes!(particles::payload_of))
+        .routes(routes!(particles::by_id))
+        .routes(routes!(events::events))
+        .routes(routes!(verify::verify))
+        .routes(routes!(consumers::list))
+        .routes(routes!(consumers::put, consumers::show, consumers::delete))
+        .routes(routes!(deliveries::receive))
+        .routes(routes!(deliveries::commit))
+        .routes(routes!(deliveries::rollback))
+        .routes(routes!(deliveries::extend))
+        .routes(routes!(deliveries::seek))
+        .routes(routes!(operation::healthy))
+        .routes(routes!(operation::ready))
+        .routes(routes!(operation::metrics))
+}
+
+/// The description of the interface: OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// The routes of a node.
+pub(crate) fn router(node: &Arc<Node>) -> Router {
+    let (routes, description) = described().split_for_parts();
+    routes
+        .route(
+            "/openapi.json",
+            get(|| async move { answer::json(StatusCode::OK, &description) }),
+        )
+        .fallback(no_route)
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(node), gate::pass))
+        .with_state(Arc::clone(node))
+}
+
+async fn no_route() -> Answer {
+    Err(Refusal::not_found(
+        "there is no such route: see /openapi.json",
+    ))
+}

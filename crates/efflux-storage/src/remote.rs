@@ -1,0 +1,21 @@
+//! Stores that a node hosts: the protocol, and the backend that speaks it.
+//!
+//! ```text
+//! Topic, Consumer ─▶ RemoteLog, RemoteBackend ─▶ Client ─▶ one thread of its own, connections ─▶ node
+//!                    checks what comes            retries where it is safe
+//! ```
+
+pub mod wire;
+
+mod address;
+mod call;
+mod client;
+
+mod frames;
+mod log;
+
+mod backend;
+mod consumer;
+
+pub(crate) use self::address::Address;
+pub(crate) use self::backend::RemoteBackend;

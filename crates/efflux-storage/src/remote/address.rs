@@ -1,0 +1,80 @@
+//! Where a node is.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// Where a node is: `http://HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Host and port, as they stand in a URL.
+    authority: String,
+}
+
+impl Address {
+    /// Reads `http://HOST[:PORT]`, with or without a slash at the end.
+    ///
+    /// # Errors
+    /// `Invalid` when it is none.
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        let refuse = |why: &str| Error::invalid(format!("store {url:?}: {why}"));
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err(refuse("a node is http://HOST:PORT"));
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let parsed: http::uri::Authority = authority
+            .parse()
+            .map_err(|_| refuse("a node is http://HOST:PORT"))?;
+        let port = authority.strip_prefix(parsed.host());
+        let port = port.map(|rest| rest.strip_prefix(':').unwrap_or("80"));
+        let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
+        if parsed.host().is_empty() || !has_port {
+            return Err(refuse("a node is http://HOST:PORT, without a user"));
+        }
+        Ok(Self {
+            authority: authority.to_owned(),
+        })
+    }
+
+    /// The URL of a path with its query.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.authority)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_a_host_and_perhaps_a_port() {
+        for url in [
+            "http://localhost:7150",
+            "http://[::1]:7150/",
+            "http://node.example",
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!(address.to_string(), url.trim_end_matches('/'));
+        }
+        for url in [
+            "http://",
+            "http:///",
+            "http://host:port",
+            "http://a/b",
+            "http://a?b",
+            "http://a:",
+            "http://a:70000",
+            "http://me@host",
+            "https://host",
+            "http://ho st",
+        ] {
+            assert!(Address::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Sends requests to a node, from a thread of its own, so that any thread and any runtime may wait.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as Connections;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::address::Address;
+use super::call::{Call, Reply};
+use super::wire::Problem;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{
+    REMOTE_ANSWER_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_CONNECT_TIME, REMOTE_IDLE_TIME,
+    REMOTE_PAUSE, REMOTE_TIME,
+};
+use crate::options::BearerToken;
+
+/// How long a request may wait at the node at once; longer waits are several requests.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Sends requests to one node.
+#[derive(Debug)]
+pub(super) struct Client {
+    sender: Sender,
+    runtime: Handle,
+    /// Ends the thread when it is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+#[derive(Clone)]
+struct Sender {
+    address: Address,
+    connections: Connections<HttpConnector, Full<Bytes>>,
+    /// What the node is shown, never printed.
+    authorization: Option<HeaderValue>,
+}
+
+/// What became of one attempt that got no answer.
+struct Failed {
+    error: Error,
+    /// Whether the node never got the request.
+    is_unsent: bool,
+}
+
+impl Client {
+    /// A client of the node at this address. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header.
+    pub(super) fn start(address: Address, token: Option<&BearerToken>) -> Result<Self> {
+        let authorization = token.map(authorization).transpose()?;
+        let failed = |error| Error::io("cannot start the thread that talks to the node", error);
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let run = move || {
+            // Ends with the client.
+            let _ = runtime.block_on(stopped);
+        };
+        thread::Builder::new()
+            .name("efflux-remote".to_owned())
+            .spawn(run)
+            .map_err(failed)?;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(REMOTE_CONNECT_TIME));
+        let connections = Connections::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(REMOTE_IDLE_TIME)
+            .build(connector);
+        Ok(Self {
+            sender: Sender {
+                address,
+                connections,
+                authorization,
+            },
+            runtime: handle,
+            _stop: stop,
+        })
+    }
+
+    /// Sends a request and returns the answer, if it is none that tells of an error.
+    ///
+    /// # Errors
+    /// The one that the node tells; `Unavailable` when there is no answer.
+    pub(super) async fn send(&self, call: Call) -> Result<Reply> {
+        let (sender, ends_with_caller) = (self.sender.clone(), call.ends_with_caller);
+        let task = self
+            .runtime
+            .spawn(async move { sender.attempts(call).await });
+        let running = Running {
+            task,
+            ends_with_caller,
+        };
+        running.await
+    }
+}
+
+/// A request under way.
+struct Running {
+    task: JoinHandle<Result<Reply>>,
+    ends_with_caller: bool,
+}
+
+impl Future for Running {
+    type Output = Result<Reply>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Reply>> {
+        let ended = Pin::new(&mut self.task).poll(context);
+        ended.map(|ended| match ended {
+            Ok(answered) => answered,
+            Err(_) => Err(Error::closed("the store was closed meanwhile").with_may_have_applied()),
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ends_with_caller {
+            self.task.abort();
+        }
+    }
+}
+
+impl Sender {
+    /// Sends a request, and again where that is safe and may help.
+    async fn attempts(&self, call: Call) -> Result<Reply> {
+        let (mut pause, mut is_ambiguous) = (REMOTE_PAUSE, false);
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(&call).await {
+                Ok(reply) => match refused(&reply) {
+                    None => {
+                        return Ok(Reply {
+                            was_repeated: is_ambiguous,
+                            ..reply
+                        });
+                    }
+                    Some(error) if error.is_retryable() => error,
+                    Some(error) => return Err(marked(error, is_ambiguous)),
+                },
+                Err(failed) => {
+                    let may_repeat = failed.is_unsent || call.is_repeatable;
+                    is_ambiguous |= !failed.is_unsent && call.method != http::Method::GET;
+                    if !may_repeat {
+                        return Err(marked(failed.error, is_ambiguous));
+                    }
+                    failed.error
+                }
+            };
+            let is_over = attempt >= REMOTE_ATTEMPTS_MAX;
+            if is_over || error.may_have_applied() && !call.is_repeatable {
+                return Err(marked(error, is_ambiguous));
+            }
+            tokio::time::sleep(pause).await;
+            (attempt, pause) = (attempt + 1, pause * 2);
+        }
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Reply, Failed> {
+        let time = REMOTE_TIME + call.wait;
+        match tokio::time::timeout(time, self.exchange(call)).await {
+            Ok(exchanged) => exchanged,
+            Err(_) => Err(Failed {
+                error: self.failed(&format!("no answer came within {time:?}")),
+                is_unsent: false,
+            }),
+        }
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Reply, Failed> {
+        let fail = |why: String, is_unsent| Failed {
+            error: self.failed(&why),
+            is_unsent,
+        };
+        let mut request = http::Request::builder()
+            .method(call.method.clone())
+            .uri(self.address.url(&call.path))
+            .body(Full::new(call.body.clone()))
+            .map_err(|error| fail(error.to_string(), true))?;
+        *request.headers_mut() = call.headers.clone();
+        if let Some(authorization) = &self.authorization {
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, authorization.clone());
+        }
+        let response = self.connections.request(request).await;
+        let response = response.map_err(|error| fail(chain(&error), error.is_connect()))?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, REMOTE_ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| fail(error.to_string(), false))?;
+        Ok(Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+            was_repeated: false,
+        })
+    }
+
+    fn failed(&self, why: &str) -> Error {
+        let address = &self.address;
+        let what = format!("the node at {address} cannot be reached: {why}");
+        Error::new(ErrorKind::Unavailable, what)
+    }
+}
+
+fn authorization(token: &BearerToken) -> Result<HeaderValue> {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.secret()));
+    let mut value = value.map_err(|_| Error::invalid("the token is none: it fits no header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The error that an answer tells, if it tells one.
+fn refused(reply: &Reply) -> Option<Error> {
+    if reply.status.is_success() {
+        return None;
+    }
+    Some(match serde_json::from_slice::<Problem>(&reply.body) {
+        Ok(problem) => Error::from(&problem),
+        Err(_) => Error::new(
+            ErrorKind::Unavailable,
+            format!("what answered with {} is no node", reply.status),
+        ),
+    })
+}
+
+/// The error, saying that an attempt before it may have been applied.
+fn marked(error: Error, is_ambiguous: bool) -> Error {
+    match is_ambiguous {
+        true => error.with_may_have_applied(),
+        false => error,
+    }
+}
+
+/// An error with all that lies beneath it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(beneath) = next {
+        text = format!("{text}: {beneath}");
+        next = beneath.source();
+    }
+    text
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
