@@ -1,6 +1,7 @@
-//! The Efflux node: reading records from files, and the command line program `efflux`.
+//! The Efflux node: reading records from files, backups, and the command line program `efflux`.
 //!
-//! The library holds what other programs can use as well; today that is [`import`], which turns
+//! The library holds what other programs can use as well: [`backup`], which keeps topics in a folder
+//! of frames and restores them, and [`import`], which turns
 //! files of records into messages.
 //!
 //! ```
@@ -20,6 +21,7 @@
 //! # }
 //! ```
 
+pub mod backup;
 pub mod import;
 
 pub use efflux_flow::{self as flow, particle, pipeline, storage};

@@ -15,6 +15,7 @@ mod registry;
 mod replay;
 mod source;
 mod start;
+mod state;
 mod status;
 mod summary;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::topic::Topic;
 
 pub use options::{ConsumerOptions, Start};
 pub(crate) use registry::ConsumerRegistry;
+pub use state::ConsumerState;
 pub use status::ConsumerStatus;
 pub use ticket::{Delivery, Ticket};
 
@@ -203,6 +205,15 @@ impl Consumer {
     /// `NotFound` when there is none of this name, `Corrupt` when what is kept of it is damaged.
     pub async fn inspect(topic: &Topic, name: &ConsumerName) -> Result<ConsumerStatus> {
         ConsumerRegistry::inspect(topic, name).await
+    }
+
+    /// What of a consumer outlives its workers, as a backup keeps it: also in a store that was
+    /// opened for reading.
+    ///
+    /// # Errors
+    /// As for [`Consumer::inspect`]; `Invalid` when another process keeps the consumer.
+    pub async fn state(topic: &Topic, name: &ConsumerName) -> Result<ConsumerState> {
+        ConsumerRegistry::state(topic, name).await
     }
 
     /// Deletes a consumer durably, damaged ones too. Its handles then fail with `Closed`.
