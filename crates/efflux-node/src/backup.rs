@@ -27,7 +27,8 @@
 //! assert!(taken.refused.is_empty());
 //!
 //! let other = Store::open("mem:").await?;
-//! let checked = Backup::open(&folder)?.check(&[], &Progress::default())?;
+//! let backup = Backup::open(&folder)?;
+//! let checked = backup.check(&[], &Progress::default()).await?;
 //! checked.restore(&other, &Progress::default()).await?;
 //! assert_eq!(other.topic(orders.name()).await?.head(), orders.head());
 //! # Ok(())
@@ -37,6 +38,8 @@
 mod limits;
 
 mod digest;
+
+mod pace;
 
 mod entry;
 

@@ -5,6 +5,7 @@ use efflux_flow::storage::{Damage, Error, Progress, Result};
 
 use super::entry::TopicEntry;
 use super::folder::Backup;
+use super::pace::Pace;
 use super::reading::FrameReader;
 
 /// A backup of which these topics were checked: every byte, every link, and the heads.
@@ -39,14 +40,11 @@ impl Backup {
     /// # Errors
     /// `Corrupt` with the first damaged place: a file that is missing, cut or altered, or that does
     /// not continue the chain; `NotFound` when a named topic is not in the backup.
-    pub fn check(&self, topics: &[TopicName], progress: &Progress) -> Result<Checked<'_>> {
+    pub async fn check(&self, topics: &[TopicName], progress: &Progress) -> Result<Checked<'_>> {
         let entries = self.entries(topics)?;
-        let mut told = (0, 0);
+        let mut pace = Pace::telling(progress);
         for entry in &entries {
-            self.check_topic(entry, |bytes| {
-                told = (told.0 + 1, told.1 + bytes);
-                progress.tell(told.0, told.1);
-            })?;
+            self.check_topic(entry, &mut pace).await?;
         }
         Ok(Checked {
             backup: self,
@@ -54,7 +52,7 @@ impl Backup {
         })
     }
 
-    fn check_topic(&self, entry: &TopicEntry, mut tell: impl FnMut(u64)) -> Result<()> {
+    async fn check_topic(&self, entry: &TopicEntry, pace: &mut Pace) -> Result<()> {
         let folder = self.topic_folder(&entry.name);
         let mut chain = None;
         for file in &entry.files {
@@ -70,7 +68,7 @@ impl Backup {
                         particle.fingerprint(),
                     ));
                 }
-                tell(particle.frame().len() as u64);
+                pace.step(&particle).await;
             }
         }
         let end = chain.map(Chain::end).transpose();

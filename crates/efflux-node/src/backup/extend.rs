@@ -9,28 +9,28 @@ use efflux_flow::storage::{Clock, Error, ErrorKind, Progress, Result, Topic, Top
 
 use super::entry::{FileEntry, TopicEntry};
 use super::folder::{Backup, unwritable};
-use super::limits::{CHECKPOINT_BYTES, FILE_BYTES, MERGED_BYTES_MAX};
+use super::limits::MERGED_PART;
+use super::pace::Pace;
 use super::reading::FrameReader;
 use super::writing::FrameWriter;
 
 /// What a run has added so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Added {
-    pub(super) particles: u64,
-    pub(super) bytes: u64,
+    pub(super) pace: Pace,
     /// Bytes of files that the manifest on the disk does not name yet.
     since_checkpoint: u64,
     /// Files that it still names and that others have taken the place of.
     obsolete: Vec<PathBuf>,
-    progress: Progress,
 }
 
 impl Added {
     /// Nothing so far; tells how far it is.
     pub(super) fn telling(progress: &Progress) -> Self {
         Self {
-            progress: progress.clone(),
-            ..Self::default()
+            pace: Pace::telling(progress),
+            since_checkpoint: 0,
+            obsolete: Vec::new(),
         }
     }
 }
@@ -83,6 +83,14 @@ impl Backup {
         };
         growing.merge_last()?;
         growing.read_through(after, head, added).await
+    }
+
+    /// As [`Backup::settle`], when enough was added since the last time.
+    pub(super) fn settle_if_due(&mut self, clock: &dyn Clock, added: &mut Added) -> Result<()> {
+        match added.since_checkpoint >= self.file_bytes {
+            true => self.settle(clock, added),
+            false => Ok(()),
+        }
     }
 
     /// Replaces the manifest, and removes what it no longer names.
@@ -145,7 +153,8 @@ impl Growing<'_> {
     fn merge_last(&mut self) -> Result<()> {
         let entry = self.backup.manifest.topics.get(self.name());
         let last = entry.and_then(|entry| entry.files.last()).cloned();
-        let Some(last) = last.filter(|last| last.bytes < MERGED_BYTES_MAX) else {
+        let Some(last) = last.filter(|last| last.bytes < self.backup.file_bytes / MERGED_PART)
+        else {
             return Ok(());
         };
         let mut file = self.begin_file(last.first)?;
@@ -175,24 +184,23 @@ impl Growing<'_> {
                 ));
             }
             for particle in &batch {
-                self.put(particle, added)?;
+                self.put(particle)?;
+                added.pace.step(particle).await;
                 if particle.sequence() == head.sequence {
                     return self.finish_file(particle, added);
                 }
                 let is_whole = particle.metadata().batch_remaining() == 0;
-                let is_full = |file: &FrameWriter| file.bytes() >= FILE_BYTES;
+                let is_full = |file: &FrameWriter| file.bytes() >= self.backup.file_bytes;
                 if is_whole && self.file.as_ref().is_some_and(is_full) {
                     self.finish_file(particle, added)?;
-                    if added.since_checkpoint >= CHECKPOINT_BYTES {
-                        let clock = self.topic.store().clock();
-                        self.backup.settle(&**clock, added)?;
-                    }
+                    let clock = self.topic.store().clock();
+                    self.backup.settle_if_due(&**clock, added)?;
                 }
             }
         }
     }
 
-    fn put(&mut self, particle: &Particle, added: &mut Added) -> Result<()> {
+    fn put(&mut self, particle: &Particle) -> Result<()> {
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.begin_file(particle.sequence())?,
@@ -202,9 +210,6 @@ impl Growing<'_> {
             .map_err(|error| unwritable(&folder, error))?;
         self.file = Some(file);
         self.root.get_or_insert(particle.fingerprint());
-        added.particles += 1;
-        added.bytes += particle.frame().len() as u64;
-        added.progress.tell(added.particles, added.bytes);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use efflux_flow::particle::TopicName;
 use efflux_flow::storage::{Clock, Disk, Error, ErrorKind, LockGuard, RealDisk, Result};
 
 use super::entry::{FRAMES_SUFFIX, TopicEntry};
-use super::limits::MANIFEST_BYTES_MAX;
+use super::limits::{FILE_BYTES, FILE_BYTES_MIN, MANIFEST_BYTES_MAX};
 use super::manifest::Manifest;
 use super::writing::UNFINISHED_SUFFIX;
 
@@ -25,6 +25,8 @@ pub struct Backup {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) manifest: Manifest,
+    /// Bytes of a file of frames after which the next one is begun.
+    pub(super) file_bytes: u64,
     /// Held by who adds to it.
     lock: Option<Box<dyn LockGuard>>,
 }
@@ -61,6 +63,7 @@ impl Backup {
             disk,
             folder: folder.to_owned(),
             manifest,
+            file_bytes: FILE_BYTES,
             lock: None,
         })
     }
@@ -85,6 +88,7 @@ impl Backup {
         })?;
         let mut backup = Self {
             manifest: Manifest::default(),
+            file_bytes: FILE_BYTES,
             folder: folder.to_owned(),
             disk,
             lock: Some(lock),
@@ -101,6 +105,14 @@ impl Backup {
             .remove_unfinished()
             .map_err(|error| unwritable(folder, error))?;
         Ok(backup)
+    }
+
+    /// Sets the bytes of a file of frames after which the next one is begun, and of all files after
+    /// which the manifest is replaced: 256 MiB, at least 1 KiB.
+    #[must_use]
+    pub fn with_file_bytes(mut self, bytes: u64) -> Self {
+        self.file_bytes = bytes.max(FILE_BYTES_MIN);
+        self
     }
 
     /// The topics that it holds, in ascending order.

@@ -7,6 +7,7 @@ use efflux_flow::storage::{
 
 use super::check::Checked;
 use super::entry::TopicEntry;
+use super::pace::Pace;
 use super::reading::FrameReader;
 
 /// A topic that is in the store as it was backed up.
@@ -41,11 +42,10 @@ impl Checked<'_> {
             there.push(is_there(store, entry).await?);
         }
         let mut restored = Vec::new();
-        let mut told = (0, 0);
+        let mut pace = Pace::telling(progress);
         for (entry, was_there) in self.entries.iter().zip(there) {
             if !was_there {
-                self.restore_topic(store, entry, progress, &mut told)
-                    .await?;
+                self.restore_topic(store, entry, &mut pace).await?;
             }
             restored.push(Restored {
                 name: entry.name.clone(),
@@ -62,8 +62,7 @@ impl Checked<'_> {
         &self,
         store: &Store,
         entry: &TopicEntry,
-        progress: &Progress,
-        told: &mut (u64, u64),
+        pace: &mut Pace,
     ) -> Result<()> {
         let folder = self.backup.topic_folder(&entry.name);
         let mut restoration = Restoration::begin(store, &entry.name, entry.options.clone()).await?;
@@ -71,8 +70,7 @@ impl Checked<'_> {
             let mut reader = FrameReader::open(&*self.backup.disk, &folder, &entry.name, file)?;
             while let Some(particle) = reader.next()? {
                 restoration.append(particle.frame()).await?;
-                *told = (told.0 + 1, told.1 + particle.frame().len() as u64);
-                progress.tell(told.0, told.1);
+                pace.step(&particle).await;
             }
         }
         for (name, state) in &entry.consumers {

@@ -80,19 +80,20 @@ impl Backup {
                 }
                 Err(error) => taken.refused.push((name, error)),
             }
+            self.settle_if_due(&**store.clock(), &mut added)?;
         }
         self.settle(&**store.clock(), &mut added)?;
         Ok(taken)
     }
 
     async fn add(&mut self, seen: Seen, added: &mut Added) -> Result<TakenTopic> {
-        let before = (added.particles, added.bytes);
+        let before = added.pace.done();
         self.extend(&seen.topic, seen.head, added).await?;
         let name = seen.topic.name().clone();
         let topic = TakenTopic {
             name: name.clone(),
             head: seen.head,
-            added: (added.particles - before.0, added.bytes - before.1),
+            added: added.pace.since(before),
             consumers: seen.consumers.len(),
         };
         if let Some(entry) = self.manifest.topics.get_mut(&name) {

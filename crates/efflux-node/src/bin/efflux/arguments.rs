@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    append, completions, consume, consumer, export, find, get, head, import, read, topic, verify,
+    append, backup, completions, consume, consumer, export, find, get, head, import, read, restore,
+    topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -89,6 +90,12 @@ pub(crate) enum Command {
     /// List, show, move and delete consumers
     #[command(subcommand, before_help = consumer::EXAMPLES)]
     Consumer(consumer::Command),
+    /// Add what topics have got to a folder of frames, each particle checked
+    #[command(before_help = backup::EXAMPLES)]
+    Backup(backup::Arguments),
+    /// Restore topics from a folder of frames, or check one
+    #[command(before_help = restore::EXAMPLES)]
+    Restore(restore::Arguments),
     /// Print completions for a shell
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),
