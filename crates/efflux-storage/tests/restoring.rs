@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use efflux_storage::conformance::SimDisk;
-use efflux_storage::particle::{Head, Message, Sequence, TopicName};
+use efflux_storage::particle::{ConsumerName, Head, Message, Sequence, TopicName};
 use efflux_storage::{
-    Consumer, ConsumerOptions, ErrorKind, ReadLimit, Restoration, Result, Store, StoreOptions,
-    Sync, SystemClock, Topic, TopicOptions,
+    Consumer, ConsumerOptions, ConsumerState, ErrorKind, ReadLimit, Restoration, Result, Store,
+    StoreOptions, Sync, SystemClock, Topic, TopicOptions,
 };
 
 const URL: &str = "file:/a/store";
@@ -265,27 +265,53 @@ async fn a_consumer_that_cannot_stand_there_is_refused() {
 }
 
 /// Restores on this disk, and tells whether it said that it is done.
-async fn try_to_restore(disk: &SimDisk, all: &[Bytes], head: Head) -> bool {
+async fn try_to_restore(disk: &SimDisk, whole: &Whole) -> bool {
     let Ok(store) = on(disk).await else {
         return false;
     };
-    let done = restore(&store, all, head).await.is_ok();
+    let done = whole.restore(&store).await.is_ok();
     let _ = store.close().await;
     done
+}
+
+/// A topic with a consumer, as a backup has it.
+struct Whole {
+    frames: Vec<Bytes>,
+    head: Head,
+    consumer: ConsumerName,
+    state: ConsumerState,
+}
+
+impl Whole {
+    async fn restore(&self, store: &Store) -> Result<Topic> {
+        let mut restoration = Restoration::begin(store, &name(), options()).await?;
+        for piece in &self.frames {
+            restoration.append(piece).await?;
+        }
+        restoration.put_consumer(self.consumer.clone(), self.state.clone());
+        restoration.finish(self.head).await
+    }
 }
 
 #[tokio::test]
 async fn a_crash_at_any_operation_leaves_the_topic_whole_or_absent() {
     let source = source().await;
-    let (all, head) = (frames(&source).await, source.head());
-    let whole = SimDisk::new(5);
-    assert!(try_to_restore(&whole, &all, head).await);
+    let consumer = half_done(&source).await.name().clone();
+    let whole = Whole {
+        frames: frames(&source).await,
+        head: source.head(),
+        state: Consumer::state(&source, &consumer).await.unwrap(),
+        consumer,
+    };
+    let head = whole.head;
+    let disk = SimDisk::new(5);
+    assert!(try_to_restore(&disk, &whole).await);
     let mut ends = [0, 0];
-    for operation in 1..=whole.operations() {
+    for operation in 1..=disk.operations() {
         for lose_power in [false, true] {
             let disk = SimDisk::new(5);
             disk.crash_at(operation);
-            let said_done = try_to_restore(&disk, &all, head).await;
+            let said_done = try_to_restore(&disk, &whole).await;
             let disk = if lose_power {
                 disk.power_cut()
             } else {
@@ -296,11 +322,15 @@ async fn a_crash_at_any_operation_leaves_the_topic_whole_or_absent() {
             ends[topics.len()] += 1;
             assert!(!said_done || topics == [name()], "operation {operation}");
             if topics.is_empty() {
-                restore(&store, &all, head).await.unwrap();
+                whole.restore(&store).await.unwrap();
             }
             let topic = store.topic(&name()).await.unwrap();
             assert_eq!(topic.head(), head);
-            assert_eq!(topic.verify(Default::default()).await.unwrap().head, head);
+            let verified = topic.verify(Default::default()).await.unwrap();
+            assert_eq!(verified.head, head);
+            let state = Consumer::state(&topic, &whole.consumer).await.unwrap();
+            assert_eq!(state.position, whole.state.position);
+            assert_eq!(state.settled, whole.state.settled);
             store.close().await.unwrap();
             let left: Vec<_> = disk.files().into_iter().map(|(path, _)| path).collect();
             let is_left = |path: &String| path.contains(".restoring.");

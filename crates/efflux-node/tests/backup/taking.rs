@@ -166,8 +166,10 @@ async fn damage_in_a_store_is_refused_on_the_way_in() {
     fill(&topic(&store, "orders").await, 20).await;
     fill(&topic(&store, "other").await, 1).await;
     store.close().await.unwrap();
-    let segment = std::path::Path::new("/a/store/topics/orders/00000000000000000000.seg");
-    disk.flip(segment, 1500, 3).unwrap();
+    let files = disk.files().into_iter().map(|(path, _)| path);
+    let mut segments = files.filter(|path| path.contains("orders") && path.ends_with(".seg"));
+    let segment = segments.nth(3).unwrap();
+    disk.flip(std::path::Path::new(&segment), 1500, 3).unwrap();
     let store = on().await.unwrap();
     let taken = take(&backups, &store).await;
     assert_eq!(taken.topics[0].name, name("other"));
