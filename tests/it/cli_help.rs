@@ -14,6 +14,8 @@ const COMMANDS: &[&[&str]] = &[
     &["export"],
     &["consume"],
     &["consumer"],
+    &["backup"],
+    &["restore"],
     &["completions"],
 ];
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cli_append;
 #[cfg(test)]
+mod cli_backup;
+#[cfg(test)]
 mod cli_consume;
 #[cfg(test)]
 mod cli_find;
@@ -24,6 +26,8 @@ mod cli_verify;
 mod data_sets;
 #[cfg(test)]
 mod judged;
+#[cfg(test)]
+mod operations;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

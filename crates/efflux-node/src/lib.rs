@@ -1,7 +1,8 @@
-//! The Efflux node: a store hosted over HTTP, records from files, and the program `efflux`.
+//! The Efflux node: a store hosted over HTTP, records from files, backups, and the program `efflux`.
 //!
-//! The library holds what other programs can use as well: [`import`] turns files of records into
-//! messages, [`json`] writes particles as JSON, and [`server`] hosts a store for others.
+//! The library holds what other programs can use as well: [`backup`] keeps topics in a folder of
+//! frames and restores them, [`import`] turns files of records into messages, [`json`] writes
+//! particles as JSON, and [`server`] hosts a store for others.
 //!
 //! ```
 //! use efflux_node::import::{Format, Mapping, Records, RecordOptions};
@@ -20,6 +21,7 @@
 //! # }
 //! ```
 
+pub mod backup;
 pub mod import;
 pub mod json;
 pub mod server;

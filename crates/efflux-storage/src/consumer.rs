@@ -15,6 +15,7 @@ mod registry;
 mod replay;
 mod source;
 mod start;
+mod state;
 mod status;
 mod summary;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::topic::Topic;
 
 pub use options::{ConsumerOptions, Start};
 pub(crate) use registry::ConsumerRegistry;
+pub use state::ConsumerState;
 pub use status::ConsumerStatus;
 pub use ticket::{Delivery, Ticket};
 
@@ -244,6 +246,15 @@ impl Consumer {
             Some(host) => host.inspect(topic.name(), name).await,
             None => ConsumerRegistry::inspect(topic, name).await,
         }
+    }
+
+    /// What of a consumer outlives its workers, as a backup keeps it: also in a store that was
+    /// opened for reading.
+    ///
+    /// # Errors
+    /// As for [`Consumer::inspect`]; `Invalid` when another process keeps the consumer.
+    pub async fn state(topic: &Topic, name: &ConsumerName) -> Result<ConsumerState> {
+        ConsumerRegistry::state(topic, name).await
     }
 
     /// Deletes a consumer durably, damaged ones too. Its handles then fail with `Closed`.

@@ -62,6 +62,8 @@ mod store;
 mod topic;
 mod typed;
 
+mod restoration;
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "remote")]
@@ -69,7 +71,8 @@ pub mod remote;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consumer::{
-    Consumer, ConsumerOptions, ConsumerStatus, Delivery, Start, Ticket, limits as consumer_limits,
+    Consumer, ConsumerOptions, ConsumerState, ConsumerStatus, Delivery, Start, Ticket,
+    limits as consumer_limits,
 };
 pub use disk::{Disk, DiskFile, LockGuard, RealDisk};
 pub use efflux_particle::{self as particle};
@@ -77,9 +80,10 @@ pub use error::{Damage, Error, ErrorKind, Result};
 pub use expect::{Expect, Receipt};
 pub use find::{FindOptions, Finder};
 pub use frames::Frames;
-pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, TopicLog};
+pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, Restoring, TopicLog};
 pub use options::{Access, BearerToken, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};
+pub use restoration::Restoration;
 pub use store::Store;
 pub use topic::{Audit, Follower, Topic};
 pub use typed::{Data, Encoding, TypedBatches, TypedTopic};

@@ -39,6 +39,8 @@ mod check;
 mod log;
 mod reader;
 
+mod restoring;
+
 mod backend;
 
 pub(crate) use self::backend::LocalBackend;

@@ -208,6 +208,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// `NotFound` when there is no such topic.
     async fn options(&self, name: &TopicName) -> Result<TopicOptions>;
 
+    /// Begins a topic that is made of particles that were sealed before.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn restore(&self, name: &TopicName, options: &TopicOptions)
+    -> Result<Box<dyn Restoring>>;
+
     /// All topics in ascending order.
     ///
     /// # Errors
@@ -241,6 +248,33 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Whether appending is possible: false for a store that was opened for reading.
     fn is_writable(&self) -> bool;
+}
+
+/// A topic that is being made of particles that were sealed before.
+///
+/// 1. Nobody sees it before `finish` has returned; then it is whole and durable, as it was sealed.
+/// 2. A crash before that, or dropping it, leaves nothing that anyone sees, and what is left is
+///    removed when the store is next opened for writing.
+/// 3. It does not check what it is given: whoever gives it has.
+#[async_trait]
+pub trait Restoring: Send + fmt::Debug {
+    /// Adds particles, the root first.
+    ///
+    /// # Errors
+    /// `Full`, `Unavailable` when writing fails.
+    async fn append(&mut self, particles: &[Particle]) -> Result<()>;
+
+    /// Puts what is kept of a consumer.
+    ///
+    /// # Errors
+    /// As for [`Restoring::append`].
+    async fn put_journal(&mut self, consumer: &ConsumerName, record: Vec<u8>) -> Result<()>;
+
+    /// Makes it a topic, at once and durably.
+    ///
+    /// # Errors
+    /// As for [`Restoring::append`]; `Conflict` when the name was taken meanwhile.
+    async fn finish(self: Box<Self>) -> Result<()>;
 }
 
 /// What is kept of one consumer: records that are added one after the other, and replaced by a

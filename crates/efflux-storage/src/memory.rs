@@ -2,6 +2,7 @@
 
 mod backend;
 mod log;
+mod restoring;
 
 pub(crate) use self::backend::MemoryBackend;
 pub(crate) use self::log::MemoryLog;

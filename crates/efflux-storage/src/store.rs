@@ -19,7 +19,7 @@ use crate::host::Host;
 use crate::ids::IdSource;
 use crate::index::Index;
 use crate::limits::TOPICS_MAX;
-use crate::log::{Backend, TopicLog};
+use crate::log::{Backend, Restoring, TopicLog};
 use crate::options::{StoreOptions, TopicOptions};
 use crate::topic::{Topic, TopicState};
 
@@ -159,15 +159,38 @@ impl Store {
         let mut topics = self.inner.topics.lock().await;
         self.refuse_closed()?;
         self.refuse_read_only("make a topic")?;
-        let count = self.count().await?;
-        if count >= TOPICS_MAX {
-            return Err(Error::new(
-                ErrorKind::Full,
-                format!("the store has {count} topics, no more are allowed: delete some"),
-            ));
-        }
+        let count = self.refuse_full().await?;
         let log = self.inner.backend.create(name, &options).await?;
         self.inner.count.store(count + 1, Ordering::Relaxed);
+        Ok(self.hold(&mut topics, log))
+    }
+
+    /// Begins a topic that is made of particles that were sealed before.
+    pub(crate) async fn begin_restoring(
+        &self,
+        name: &TopicName,
+        options: &TopicOptions,
+    ) -> Result<Box<dyn Restoring>> {
+        let _topics = self.inner.topics.lock().await;
+        self.refuse_closed()?;
+        self.refuse_read_only("restore a topic")?;
+        self.refuse_full().await?;
+        self.inner.backend.restore(name, options).await
+    }
+
+    /// Makes a topic of what was restored, and opens it.
+    pub(crate) async fn finish_restoring(
+        &self,
+        name: &TopicName,
+        restoring: Box<dyn Restoring>,
+    ) -> Result<Topic> {
+        let mut topics = self.inner.topics.lock().await;
+        self.refuse_closed()?;
+        self.refuse_full().await?;
+        // Counted anew the next time: when this fails, the topic may be there all the same.
+        self.inner.count.store(UNCOUNTED, Ordering::Relaxed);
+        restoring.finish().await?;
+        let log = self.inner.backend.open(name).await?;
         Ok(self.hold(&mut topics, log))
     }
 
@@ -278,6 +301,18 @@ impl Store {
             UNCOUNTED => Ok(self.inner.backend.list().await?.len()),
             count => Ok(count),
         }
+    }
+
+    /// How many topics there are, if there may be one more.
+    async fn refuse_full(&self) -> Result<usize> {
+        let count = self.count().await?;
+        if count < TOPICS_MAX {
+            return Ok(count);
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            format!("the store has {count} topics, no more are allowed: delete some"),
+        ))
     }
 
     /// Keeps an opened log with what stands upon it.

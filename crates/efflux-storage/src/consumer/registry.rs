@@ -12,6 +12,7 @@ use super::core::{Core, Parts};
 use super::ledger::Ledger;
 use super::options::ConsumerOptions;
 use super::replay;
+use super::state::ConsumerState;
 use super::status::ConsumerStatus;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::CONSUMERS_MAX;
@@ -97,6 +98,16 @@ impl ConsumerRegistry {
         let mut ledger = Self::load(topic, name).await?;
         ledger.tick(topic.store().clock().now());
         Ok(replay::status(&ledger, topic.head().sequence))
+    }
+
+    /// What of a consumer outlives its workers. Nothing is written.
+    pub(super) async fn state(topic: &Topic, name: &ConsumerName) -> Result<ConsumerState> {
+        let slot = topic.consumers().slot(name);
+        let place = slot.core.lock().await;
+        if let Some(core) = place.upgrade().filter(|core| !core.is_closed()) {
+            return Ok(ConsumerState::of(&core.state()?.ledger));
+        }
+        Ok(ConsumerState::of(&Self::load(topic, name).await?))
     }
 
     async fn load(topic: &Topic, name: &ConsumerName) -> Result<Ledger> {

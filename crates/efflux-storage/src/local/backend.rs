@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -18,18 +19,20 @@ use super::head_record::{HeadRecord, Place};
 use super::log::{Core, LocalLog};
 use super::open_writers::OpenWriters;
 use super::reader::ReaderLog;
+use super::restoring::{LocalRestoring, Target};
 use super::shared::Shared;
 use crate::disk::{Disk, LockGuard, read_file};
 use crate::error::{Error, Result};
 use crate::ids::IdSource;
 use crate::journal::FileJournal;
 use crate::limits::TEXT_FILE_BYTES_MAX;
-use crate::log::{Backend, Journal, TopicLog};
+use crate::log::{Backend, Journal, Restoring, TopicLog};
 use crate::options::{Access, StoreOptions, TopicOptions};
 
 /// What a topic's folder is called while it is made or deleted: no topic can have such a name.
 const MAKING_SUFFIX: &str = ".making.";
 const DELETING_SUFFIX: &str = ".deleting.";
+pub(super) const RESTORING_SUFFIX: &str = ".restoring.";
 
 /// A store in a folder.
 #[derive(Debug)]
@@ -41,7 +44,9 @@ pub(crate) struct LocalBackend {
     shared: Shared,
     open_writers: Arc<OpenWriters>,
     /// Held while topics are made and deleted.
-    names: Mutex<()>,
+    names: Arc<Mutex<()>>,
+    /// How many topics were begun to be restored: each in a folder of its own.
+    restorings: AtomicU64,
     /// The logs that are open, so that none writes when its topic is opened anew, or when the lock
     /// is let go, whoever still holds a handle to it.
     logs: Mutex<BTreeMap<TopicName, Weak<Core>>>,
@@ -73,7 +78,8 @@ impl LocalBackend {
             ids,
             shared,
             open_writers: Arc::new(OpenWriters::within_limits()),
-            names: Mutex::new(()),
+            names: Arc::default(),
+            restorings: AtomicU64::new(0),
             logs: Mutex::default(),
             lock: Mutex::new(lock),
         };
@@ -87,10 +93,11 @@ impl LocalBackend {
         self.folder.join(TOPICS_FOLDER)
     }
 
-    /// Removes topics whose making or deleting a crash interrupted.
+    /// Removes topics whose making, restoring or deleting a crash interrupted.
     fn remove_unfinished(&self) -> Result<()> {
         for name in self.list_folder(&self.topics_folder())? {
-            if name.ends_with(MAKING_SUFFIX) || name.ends_with(DELETING_SUFFIX) {
+            let suffixes = [MAKING_SUFFIX, DELETING_SUFFIX, RESTORING_SUFFIX];
+            if suffixes.iter().any(|suffix| name.ends_with(suffix)) {
                 let path = self.topics_folder().join(&name);
                 self.disk
                     .remove_folder(&path)
@@ -203,7 +210,7 @@ impl Drop for LocalBackend {
     }
 }
 
-fn unwritable(path: &Path, error: io::Error) -> Error {
+pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::io(format!("cannot write {}", path.display()), error)
 }
 
@@ -322,6 +329,26 @@ impl Backend for LocalBackend {
 
     async fn options(&self, name: &TopicName) -> Result<TopicOptions> {
         read_topic_file(&*self.disk, &topic_folder(&self.folder, name), name)
+    }
+
+    async fn restore(
+        &self,
+        name: &TopicName,
+        options: &TopicOptions,
+    ) -> Result<Box<dyn Restoring>> {
+        options.check()?;
+        let number = self.restorings.fetch_add(1, Ordering::Relaxed);
+        let target = Target {
+            disk: Arc::clone(&self.disk),
+            name: name.clone(),
+            topics: self.topics_folder(),
+            folder: self
+                .topics_folder()
+                .join(format!("{name}.{number}{RESTORING_SUFFIX}")),
+            names: Arc::clone(&self.names),
+            workers: Arc::clone(&self.shared.workers),
+        };
+        Ok(Box::new(LocalRestoring::begin(target, options)?))
     }
 
     async fn list(&self) -> Result<Vec<TopicName>> {

@@ -9,31 +9,32 @@ use efflux_particle::{ConsumerName, TopicName};
 use parking_lot::Mutex;
 
 use super::MemoryLog;
+use super::restoring::MemoryRestoring;
 use crate::error::{Error, Result};
 use crate::ids::IdSource;
 use crate::journal::MemoryJournal;
-use crate::log::{Backend, Journal, TopicLog};
+use crate::log::{Backend, Journal, Restoring, TopicLog};
 use crate::options::TopicOptions;
 
 /// Topics in memory, gone with the last handle.
 #[derive(Debug)]
 pub(crate) struct MemoryBackend {
     ids: Arc<IdSource>,
-    topics: Mutex<BTreeMap<TopicName, Shelf>>,
+    topics: Arc<Mutex<BTreeMap<TopicName, Shelf>>>,
 }
 
 #[derive(Debug)]
-struct Shelf {
-    options: TopicOptions,
-    log: Arc<MemoryLog>,
-    journals: BTreeMap<ConsumerName, Arc<MemoryJournal>>,
+pub(super) struct Shelf {
+    pub(super) options: TopicOptions,
+    pub(super) log: Arc<MemoryLog>,
+    pub(super) journals: BTreeMap<ConsumerName, Arc<MemoryJournal>>,
 }
 
 impl MemoryBackend {
     pub(crate) fn new(ids: Arc<IdSource>) -> Self {
         Self {
             ids,
-            topics: Mutex::default(),
+            topics: Arc::default(),
         }
     }
 
@@ -74,6 +75,16 @@ impl Backend for MemoryBackend {
 
     async fn options(&self, name: &TopicName) -> Result<TopicOptions> {
         self.with(name, |shelf| shelf.options.clone())
+    }
+
+    async fn restore(
+        &self,
+        name: &TopicName,
+        options: &TopicOptions,
+    ) -> Result<Box<dyn Restoring>> {
+        options.check()?;
+        let topics = Arc::clone(&self.topics);
+        Ok(Box::new(MemoryRestoring::begin(topics, name, options)?))
     }
 
     async fn list(&self) -> Result<Vec<TopicName>> {

@@ -48,6 +48,21 @@ impl MemoryLog {
         })
     }
 
+    /// A log of particles that were sealed before, the last of which is at `head`.
+    pub(super) fn of(name: &TopicName, head: Head, particles: Vec<Particle>) -> Self {
+        Self {
+            name: name.clone(),
+            state: Mutex::new(State {
+                sequencer: Sequencer::new(head),
+                particles,
+            }),
+            head: watch::Sender::new(Shown {
+                head,
+                is_closed: false,
+            }),
+        }
+    }
+
     fn closed(&self) -> Error {
         Error::closed(format!(
             "topic {} is closed: its store was closed, or it was deleted",

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::find::FindOptions;
 use crate::host::{Found, Host, HostedConsumer};
 use crate::limits::{READ_BYTES_DEFAULT, READ_PARTICLES_DEFAULT};
-use crate::log::{Backend, Journal, TopicLog};
+use crate::log::{Backend, Journal, Restoring, TopicLog};
 use crate::options::{Access, StoreOptions, TopicOptions};
 use crate::query::Query;
 
@@ -86,6 +86,17 @@ impl Backend for RemoteBackend {
         self.shown(name).await?.settings.options()
     }
 
+    async fn restore(
+        &self,
+        name: &TopicName,
+        _options: &TopicOptions,
+    ) -> Result<Box<dyn Restoring>> {
+        Err(Error::invalid(format!(
+            "a node takes no topic that was sealed before: restore {name} into a folder, and let the \
+             node host that"
+        )))
+    }
+
     async fn list(&self) -> Result<Vec<TopicName>> {
         let call = Call::get("/v1/topics".to_owned());
         let names: TopicNames = self.client.send(call).await?.json()?;
@@ -113,7 +124,8 @@ impl Backend for RemoteBackend {
     ) -> Result<Arc<dyn Journal>> {
         self.shown(topic).await?;
         Err(Error::invalid(format!(
-            "the journal of consumer {consumer} is kept by the node: use the consumer itself"
+            "the journal of consumer {consumer} is kept by the node: use the consumer itself, and back \
+             up the node's own folder, which can be read while it runs"
         )))
     }
 

@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 use efflux_node::storage::BearerToken;
 
 use crate::command::{
-    append, completions, consume, consumer, export, find, get, head, import, read, serve, token,
-    topic, verify,
+    append, backup, completions, consume, consumer, export, find, get, head, import, read, restore,
+    serve, token, topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -112,6 +112,12 @@ pub(crate) enum Command {
     /// List, show, move and delete consumers
     #[command(subcommand, before_help = consumer::EXAMPLES)]
     Consumer(consumer::Command),
+    /// Add what topics have got to a folder of frames, each particle checked
+    #[command(before_help = backup::EXAMPLES)]
+    Backup(backup::Arguments),
+    /// Restore topics from a folder of frames, or check one
+    #[command(before_help = restore::EXAMPLES)]
+    Restore(restore::Arguments),
     /// Host the store for others over HTTP
     #[command(before_help = serve::EXAMPLES)]
     Serve(serve::Arguments),

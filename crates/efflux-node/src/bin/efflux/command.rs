@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod append;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod consume;
 pub(crate) mod consumer;
@@ -10,6 +11,7 @@ pub(crate) mod get;
 pub(crate) mod head;
 pub(crate) mod import;
 pub(crate) mod read;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod topic;
@@ -36,6 +38,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Export(arguments) => export::run(context, arguments).await,
         Command::Consume(arguments) => consume::run(context, arguments).await,
         Command::Consumer(command) => consumer::run(context, command).await,
+        Command::Backup(arguments) => backup::run(context, arguments).await,
+        Command::Restore(arguments) => restore::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Token(command) => token::run(context, command),
         Command::Completions(arguments) => completions::run(&arguments),
