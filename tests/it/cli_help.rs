@@ -14,6 +14,8 @@ const COMMANDS: &[&[&str]] = &[
     &["export"],
     &["consume"],
     &["consumer"],
+    &["serve"],
+    &["token"],
     &["completions"],
 ];
 
