@@ -16,6 +16,8 @@ const COMMANDS: &[&[&str]] = &[
     &["consumer"],
     &["backup"],
     &["restore"],
+    &["serve"],
+    &["token"],
     &["completions"],
 ];
 

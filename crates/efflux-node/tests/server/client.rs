@@ -127,6 +127,15 @@ impl Client {
         self.connections.request(request).await.unwrap()
     }
 
+    /// Appends a payload to `orders`; none when no answer comes.
+    pub(crate) async fn try_append(&self, payload: &str) -> Option<StatusCode> {
+        let uri = format!("http://{}/v1/topics/orders/particles", self.address);
+        let body = Full::new(Bytes::from(payload.to_owned()));
+        let request = Request::builder().method(Method::POST).uri(uri).body(body);
+        let response = self.connections.request(request.unwrap()).await.ok()?;
+        Some(response.status())
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,

@@ -3,12 +3,23 @@
 use crate::client::Node;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Sends bytes as they are, and returns all that comes back until the node ends the connection.
+/// Sends a whole request, and returns all that comes back until the node ends the connection.
 async fn raw(node: &Node, bytes: &[u8]) -> String {
+    sent(node, bytes, false).await
+}
+
+/// Sends what is no whole request and goes away, as far as the node can tell.
+async fn cut(node: &Node, bytes: &[u8]) -> String {
+    sent(node, bytes, true).await
+}
+
+async fn sent(node: &Node, bytes: &[u8], is_cut: bool) -> String {
     let mut stream = node.connect().await;
     // The node may answer and end the connection before it has taken everything.
     let _ = stream.write_all(bytes).await;
-    let _ = stream.shutdown().await;
+    if is_cut {
+        let _ = stream.shutdown().await;
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
@@ -100,7 +111,7 @@ async fn bytes_that_are_no_http_end_their_connection_alone() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense that is no frame of any kind",
         b"",
     ] {
-        let answer = raw(&node, bytes).await;
+        let answer = cut(&node, bytes).await;
         assert!(!answer.contains(" 200 "), "{answer}");
     }
     is_alive(&node).await;
@@ -135,10 +146,10 @@ async fn heads_that_are_too_large_are_refused() {
 async fn a_body_that_ends_early_appends_nothing() {
     let node = Node::with_orders().await;
     let request = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf";
-    let answer = raw(&node, request.as_bytes()).await;
+    let answer = cut(&node, request.as_bytes()).await;
     assert!(!answer.contains(" 201 "), "{answer}");
     let chunked = "POST /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
-    let answer = raw(&node, chunked.as_bytes()).await;
+    let answer = cut(&node, chunked.as_bytes()).await;
     assert!(!answer.contains(" 201 "), "{answer}");
     assert_eq!(node.client.append("first", &[]).await.sequences(), [1]);
 }

@@ -1,7 +1,7 @@
 //! The program `efflux serve`.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::client::{Client, Node};
 use efflux_node::server::{Access, ServerOptions};
@@ -21,15 +21,13 @@ fn run(arguments: &[&str]) -> Output {
     efflux().args(arguments).output().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store").display().to_string();
+/// The program, serving a store on a free port, and a client of it.
+fn serve(store: &str) -> (Child, Client) {
     let mut serving = efflux()
         .args([
             "serve",
             "--store",
-            &store,
+            store,
             "--listen",
             "127.0.0.1:0",
             "--log",
@@ -43,7 +41,83 @@ async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowled
         .read_line(&mut told)
         .unwrap();
     let address = told.trim().rsplit_once("http://").unwrap().1;
-    let client = Client::new(address.parse().unwrap());
+    (serving, Client::new(address.parse().unwrap()))
+}
+
+/// Sends the program a signal, as `kill` names it.
+fn signal(serving: &Child, name: &str) {
+    let pid = serving.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// The payloads of `orders`, the root's left out.
+fn payloads(store: &str) -> Vec<String> {
+    let read = run(&[
+        "read", "orders", "--from", "1", "-o", "raw", "--store", store,
+    ]);
+    assert!(read.status.success(), "{read:?}");
+    let text = String::from_utf8(read.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_under_load_outlives_a_signal() {
+    for name in ["TERM", "KILL"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store").display().to_string();
+        let (mut serving, client) = serve(&store);
+        client.put("/v1/topics/orders", "").await;
+        let (tell, mut told) = tokio::sync::mpsc::channel(1000);
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..8 {
+            let (client, tell) = (client.clone(), tell.clone());
+            tasks.spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in 0.. {
+                    let payload = format!("{task}-{number}");
+                    if client.try_append(&payload).await != Some(StatusCode::CREATED) {
+                        break;
+                    }
+                    acknowledged.push(payload);
+                    let _ = tell.try_send(());
+                }
+                acknowledged
+            });
+        }
+        for _ in 0..200 {
+            told.recv().await.unwrap();
+        }
+        signal(&serving, name);
+        let acknowledged: Vec<String> = tasks.join_all().await.concat();
+        assert_eq!(serving.wait().unwrap().success(), name == "TERM");
+        let kept: std::collections::BTreeSet<String> = payloads(&store).into_iter().collect();
+        let lost: Vec<_> = acknowledged
+            .iter()
+            .filter(|it| !kept.contains(*it))
+            .collect();
+        assert!(
+            acknowledged.len() >= 200 && lost.is_empty(),
+            "{name}: {lost:?}"
+        );
+        assert!(
+            run(&["verify", "orders", "--store", &store])
+                .status
+                .success()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store").display().to_string();
+    let (mut serving, client) = serve(&store);
     client.put("/v1/topics/orders", "").await;
     assert_eq!(client.append("kept", &[]).await.status, StatusCode::CREATED);
     let waiting = tokio::spawn({
@@ -61,11 +135,7 @@ async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowled
         .text()
         .contains("requests_in_flight 2\n")
     {}
-    let killed = Command::new("kill")
-        .arg(serving.id().to_string())
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    signal(&serving, "TERM");
     assert_eq!(waiting.await.unwrap().status, StatusCode::OK);
     assert!(serving.wait().unwrap().success());
     let read = run(&["get", "orders", "1", "-o", "raw", "--store", &store]);

@@ -292,9 +292,15 @@ async fn a_topic_is_checked_whole_or_behind_a_head() {
     assert_eq!(checked["particles"], 20);
     assert!(checked["head"].as_str().unwrap().starts_with("20:"));
     let forged = format!(r#"{{"after":"0:{}"}}"#, "ab".repeat(32));
-    let damaged = node.client.post(verify, &forged).await;
-    damaged.refused(500, "corrupt");
-    assert_eq!(damaged.json()["damage"]["sequence"], 1);
+    node.client
+        .post(verify, &forged)
+        .await
+        .refused(409, "conflict");
+    let beyond = format!(r#"{{"after":"99:{}"}}"#, "ab".repeat(32));
+    node.client
+        .post(verify, &beyond)
+        .await
+        .refused(409, "conflict");
     node.client
         .post(verify, r#"{"after":"x"}"#)
         .await

@@ -282,10 +282,21 @@ async fn a_revoked_token_is_soon_refused_and_a_new_one_taken() {
 #[tokio::test]
 async fn what_is_administered_stands_in_the_trail() {
     let (guarded, (admin, reader)) = Guarded::start(|path| {
-        let admin = token(path, new(&["admin:*"], None, None));
+        let admin = token(path, new(&["admin:*", "append:*"], None, None));
         (admin, token(path, new(&["read:efflux.audit"], None, None)))
     })
     .await;
+    let of_the_node = "/v1/topics/efflux.audit";
+    let forged = format!("{of_the_node}/particles");
+    guarded
+        .send(&admin, Method::POST, &forged)
+        .await
+        .refused(403, "forbidden");
+    let deleted = format!("{of_the_node}?confirm=efflux.audit");
+    guarded
+        .send(&admin, Method::DELETE, &deleted)
+        .await
+        .refused(403, "forbidden");
     guarded.send(&admin, Method::PUT, "/v1/topics/more").await;
     guarded
         .send(&admin, Method::DELETE, "/v1/topics/more")

@@ -81,6 +81,11 @@ async fn a_topic_can_be_opened_anew() {
     assert_eq!(reopened.status, StatusCode::OK, "{reopened:?}");
     assert_eq!(node.client.append("two", &[]).await.sequences(), [2]);
     node.stop().await;
+
+    let in_memory = Node::with_orders().await;
+    in_memory.client.append("one", &[]).await;
+    in_memory.client.post("/v1/topics/orders/reopen", "").await;
+    assert_eq!(in_memory.client.append("two", &[]).await.sequences(), [2]);
 }
 
 #[tokio::test]

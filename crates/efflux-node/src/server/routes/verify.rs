@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use efflux_flow::particle::{Head, Sequence};
-use efflux_flow::storage::remote::wire::{Problem, Verified, Verify};
+use efflux_flow::storage::remote::wire::{Problem, ProblemKind, Verified, Verify};
 use efflux_flow::storage::{Progress, Topic};
 use http::StatusCode;
 
@@ -12,7 +12,7 @@ use super::topics::topic;
 use crate::server::answer;
 use crate::server::extract::{Json, Path, parsed};
 use crate::server::node::Node;
-use crate::server::refusal::Answer;
+use crate::server::refusal::{Answer, Refusal};
 
 /// Checks every byte that is stored of a topic, or the chain behind a head.
 #[utoipa::path(post, path = "/v1/topics/{topic}/verify", tag = "particles",
@@ -21,6 +21,8 @@ use crate::server::refusal::Answer;
     responses(
         (status = 200, body = Verified),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "The topic does not have the head that is named"),
         (status = 500, body = Problem, content_type = "application/problem+json",
             description = "Something is damaged; `damage` names the place"),
     ))]
@@ -42,7 +44,24 @@ pub(super) async fn verify(
     Ok(answer::json(StatusCode::OK, &verified))
 }
 
+/// Refuses a head that the topic does not have: there is no chain behind it that could be checked.
+async fn stands(topic: &Topic, head: Head) -> Answer<()> {
+    let there = topic
+        .get(head.sequence)
+        .await?
+        .map(|particle| Head::on(&particle));
+    if there == Some(head) {
+        return Ok(());
+    }
+    let there = there.map_or_else(|| "no such particle".to_owned(), |there| there.to_string());
+    let why = format!("the topic does not have the head {head}: there is {there}");
+    Err(Refusal::new(ProblemKind::Conflict, why))
+}
+
 async fn chain(topic: &Topic, after: Option<Head>, until: Option<Sequence>) -> Answer<Verified> {
+    if let Some(after) = after {
+        stands(topic, after).await?;
+    }
     let until = until.unwrap_or(topic.head().sequence);
     let mut audit = topic.audit(after);
     let (mut particles, mut bytes) = (0, 0);
