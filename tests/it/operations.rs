@@ -28,7 +28,7 @@ fn the_commands_of_the_document_work_one_after_the_other() {
     let mut script = script(&document);
     assert!(script.contains("efflux backup") && script.contains("efflux restore"));
     for place in ["/var/lib/efflux", "/srv/backups"] {
-        fs::create_dir_all(folder.path().join(place.trim_start_matches('/'))).unwrap();
+        fs::create_dir_all(format!("{at}{place}")).unwrap();
         script = script.replace(place, &format!("{at}{place}"));
     }
     let path = std::env::var("PATH").unwrap();

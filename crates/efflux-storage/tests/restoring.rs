@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use efflux_storage::conformance::SimDisk;
+use efflux_storage::conformance::{Guard, SimDisk, Without};
 use efflux_storage::particle::{ConsumerName, Head, Message, Sequence, TopicName};
 use efflux_storage::{
-    Consumer, ConsumerOptions, ConsumerState, ErrorKind, ReadLimit, Restoration, Result, Store,
-    StoreOptions, Sync, SystemClock, Topic, TopicOptions,
+    Consumer, ConsumerOptions, ConsumerState, Disk, ErrorKind, ReadLimit, Restoration, Result,
+    Store, StoreOptions, Sync, SystemClock, Topic, TopicOptions,
 };
 
 const URL: &str = "file:/a/store";
@@ -264,16 +264,6 @@ async fn a_consumer_that_cannot_stand_there_is_refused() {
     assert_eq!(store.topics().await.unwrap(), []);
 }
 
-/// Restores on this disk, and tells whether it said that it is done.
-async fn try_to_restore(disk: &SimDisk, whole: &Whole) -> bool {
-    let Ok(store) = on(disk).await else {
-        return false;
-    };
-    let done = whole.restore(&store).await.is_ok();
-    let _ = store.close().await;
-    done
-}
-
 /// A topic with a consumer, as a backup has it.
 struct Whole {
     frames: Vec<Bytes>,
@@ -283,6 +273,17 @@ struct Whole {
 }
 
 impl Whole {
+    async fn made() -> Self {
+        let source = source().await;
+        let consumer = half_done(&source).await.name().clone();
+        Self {
+            frames: frames(&source).await,
+            head: source.head(),
+            state: Consumer::state(&source, &consumer).await.unwrap(),
+            consumer,
+        }
+    }
+
     async fn restore(&self, store: &Store) -> Result<Topic> {
         let mut restoration = Restoration::begin(store, &name(), options()).await?;
         for piece in &self.frames {
@@ -291,51 +292,94 @@ impl Whole {
         restoration.put_consumer(self.consumer.clone(), self.state.clone());
         restoration.finish(self.head).await
     }
+
+    /// Restores on a disk that stops at that operation, and tells whether it said that it is done.
+    async fn try_on(&self, disk: &SimDisk, operation: u64, guard: Option<Guard>) -> bool {
+        disk.crash_at(operation);
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let disk = match guard {
+            Some(guard) => Arc::new(Without::new(guard, disk)),
+            None => disk,
+        };
+        let opened = Store::open_in(URL, StoreOptions::default(), Arc::new(SystemClock), disk);
+        let Ok(store) = opened.await else {
+            return false;
+        };
+        let done = self.restore(&store).await.is_ok();
+        let _ = store.close().await;
+        done
+    }
+
+    /// How many topics a crash at that operation leaves, or what is wrong then.
+    async fn fault_after(
+        &self,
+        operation: u64,
+        lose_power: bool,
+        guard: Option<Guard>,
+    ) -> Result<usize, String> {
+        let disk = SimDisk::new(operation);
+        let said_done = self.try_on(&disk, operation, guard).await;
+        let disk = match lose_power {
+            true => disk.power_cut(),
+            false => disk.kill(),
+        };
+        let told = |error: efflux_storage::Error| error.to_string();
+        let store = on(&disk).await.map_err(told)?;
+        let found = store.topics().await.map_err(told)?.len();
+        if found == 0 {
+            self.restore(&store).await.map_err(told)?;
+        }
+        let topic = store.topic(&name()).await.map_err(told)?;
+        let verified = topic.verify(Default::default()).await.map_err(told)?;
+        let state = Consumer::state(&topic, &self.consumer).await;
+        let state = state.map_err(told)?;
+        store.close().await.map_err(told)?;
+        let files = disk.files().into_iter().map(|(path, _)| path);
+        let left: Vec<_> = files.filter(|path| path.contains(".restoring.")).collect();
+        let is_right = (topic.head(), verified.head) == (self.head, self.head)
+            && (state.position, &state.settled) == (self.state.position, &self.state.settled)
+            && (found == 1 || !said_done)
+            && left.is_empty();
+        match is_right {
+            true => Ok(found),
+            false => Err(format!(
+                "{said_done} {found} {verified:?} {state:?} {left:?}"
+            )),
+        }
+    }
+
+    async fn operations(&self) -> u64 {
+        let disk = SimDisk::new(0);
+        assert!(self.try_on(&disk, u64::MAX, None).await);
+        disk.operations()
+    }
 }
 
 #[tokio::test]
 async fn a_crash_at_any_operation_leaves_the_topic_whole_or_absent() {
-    let source = source().await;
-    let consumer = half_done(&source).await.name().clone();
-    let whole = Whole {
-        frames: frames(&source).await,
-        head: source.head(),
-        state: Consumer::state(&source, &consumer).await.unwrap(),
-        consumer,
-    };
-    let head = whole.head;
-    let disk = SimDisk::new(5);
-    assert!(try_to_restore(&disk, &whole).await);
+    let whole = Whole::made().await;
     let mut ends = [0, 0];
-    for operation in 1..=disk.operations() {
+    // The last one comes when all is done.
+    for operation in 1..=whole.operations().await + 1 {
         for lose_power in [false, true] {
-            let disk = SimDisk::new(5);
-            disk.crash_at(operation);
-            let said_done = try_to_restore(&disk, &whole).await;
-            let disk = if lose_power {
-                disk.power_cut()
-            } else {
-                disk.kill()
-            };
-            let store = on(&disk).await.unwrap();
-            let topics = store.topics().await.unwrap();
-            ends[topics.len()] += 1;
-            assert!(!said_done || topics == [name()], "operation {operation}");
-            if topics.is_empty() {
-                whole.restore(&store).await.unwrap();
-            }
-            let topic = store.topic(&name()).await.unwrap();
-            assert_eq!(topic.head(), head);
-            let verified = topic.verify(Default::default()).await.unwrap();
-            assert_eq!(verified.head, head);
-            let state = Consumer::state(&topic, &whole.consumer).await.unwrap();
-            assert_eq!(state.position, whole.state.position);
-            assert_eq!(state.settled, whole.state.settled);
-            store.close().await.unwrap();
-            let left: Vec<_> = disk.files().into_iter().map(|(path, _)| path).collect();
-            let is_left = |path: &String| path.contains(".restoring.");
-            assert!(!left.iter().any(is_left), "operation {operation}: {left:?}");
+            let found = whole.fault_after(operation, lose_power, None).await;
+            assert!(found.is_ok(), "operation {operation}: {found:?}");
+            ends[found.unwrap()] += 1;
         }
     }
     assert!(ends[0] > 10 && ends[1] > 1, "{ends:?}");
+}
+
+#[tokio::test]
+async fn without_its_guards_a_restored_topic_is_lost_and_the_test_notices() {
+    let whole = Whole::made().await;
+    let count = whole.operations().await;
+    for guard in [Guard::Sync, Guard::FolderSync] {
+        let mut noticed = 0;
+        for operation in 1..=count + 1 {
+            let found = whole.fault_after(operation, true, Some(guard)).await;
+            noticed += usize::from(found.is_err());
+        }
+        assert!(noticed > 0, "{guard:?}");
+    }
 }

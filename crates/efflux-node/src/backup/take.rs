@@ -65,19 +65,22 @@ impl Backup {
         let there = store.topics().await?;
         let is_gone = |name: &&TopicName| there.binary_search(name).is_err();
         taken.gone = self.topics().filter(is_gone).cloned().collect();
+        let is_missing = |name: &&TopicName| there.binary_search(name).is_err();
+        if let Some(missing) = topics.iter().find(is_missing) {
+            let message = format!("there is no topic {missing} in the store");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
         let names = match topics.is_empty() {
             true => there,
             false => topics.to_vec(),
         };
         let mut added = Added::telling(progress);
-        for seen in look(store, names, &mut taken.refused).await? {
+        for seen in look(store, names, &mut taken.refused).await {
             let name = seen.topic.name().clone();
             match self.add(seen, &mut added).await {
                 Ok(topic) => taken.topics.push(topic),
-                // The backup itself cannot be written: no other topic would fare better.
-                Err(error) if matches!(error.kind(), ErrorKind::Full | ErrorKind::Invalid) => {
-                    return Err(error);
-                }
+                // No other topic would fare better.
+                Err(error) if error.kind() == ErrorKind::Full => return Err(error),
                 Err(error) => taken.refused.push((name, error)),
             }
             self.settle_if_due(&**store.clock(), &mut added)?;
@@ -109,7 +112,7 @@ async fn look(
     store: &Store,
     names: Vec<TopicName>,
     refused: &mut Vec<(TopicName, Error)>,
-) -> Result<Vec<Seen>> {
+) -> Vec<Seen> {
     let mut found = Vec::new();
     for name in names {
         let looked = async {
@@ -119,7 +122,8 @@ async fn look(
         };
         match looked.await {
             Ok(looked) => found.push(looked),
-            Err(error) if Error::kind(&error) == ErrorKind::NotFound => return Err(error),
+            // It was deleted meanwhile.
+            Err(error) if Error::kind(&error) == ErrorKind::NotFound => {}
             Err(error) => refused.push((name, error)),
         }
     }
@@ -134,7 +138,7 @@ async fn look(
             head,
         }
     });
-    Ok(seen.collect())
+    seen.collect()
 }
 
 async fn consumers(topic: &Topic) -> Result<BTreeMap<ConsumerName, ConsumerState>> {
