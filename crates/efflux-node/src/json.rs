@@ -23,6 +23,8 @@ pub struct Shown<'a> {
     pub ticket: Option<Ticket>,
     /// How often it was handed out, this time included.
     pub deliveries: Option<u32>,
+    /// Bytes of a payload up to which it is decompressed; a larger one is shown as it is stored.
+    pub content_bytes_max: usize,
 }
 
 impl<'a> Shown<'a> {
@@ -33,7 +35,15 @@ impl<'a> Shown<'a> {
             topic,
             ticket: None,
             deliveries: None,
+            content_bytes_max: CONTENT_BYTES_DEFAULT_MAX,
         }
+    }
+
+    /// The same, decompressing up to so many bytes.
+    #[must_use]
+    pub const fn with_content_bytes_max(mut self, bytes: usize) -> Self {
+        self.content_bytes_max = bytes;
+        self
     }
 }
 
@@ -80,7 +90,7 @@ pub fn write_particle(
     shown: Shown<'_>,
 ) -> io::Result<()> {
     let metadata = particle.metadata();
-    let content = content(particle);
+    let content = content_up_to(particle, shown.content_bytes_max);
     let text = std::str::from_utf8(&content).ok();
     let data = text.and_then(|text| json_in_one_line(text, metadata.content_type()));
     let line = Line {
@@ -115,8 +125,14 @@ pub fn write_particle(
 /// The payload, decompressed where it is compressed and can be; else as it is stored.
 #[must_use]
 pub fn content(particle: &Particle) -> Bytes {
+    content_up_to(particle, CONTENT_BYTES_DEFAULT_MAX)
+}
+
+/// As [`content`], decompressing up to so many bytes.
+#[must_use]
+pub fn content_up_to(particle: &Particle, bytes_max: usize) -> Bytes {
     particle
-        .content(CONTENT_BYTES_DEFAULT_MAX)
+        .content(bytes_max)
         .unwrap_or_else(|_| particle.payload())
 }
 

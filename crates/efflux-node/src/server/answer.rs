@@ -6,6 +6,7 @@ mod page;
 mod payload;
 mod selection;
 mod stream;
+mod written;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -21,6 +22,7 @@ pub(crate) use self::page::{Page, ParticleShown, page, single};
 pub(crate) use self::payload::payload;
 pub(crate) use self::selection::{Selection, Wanted};
 pub(crate) use self::stream::stream;
+pub(crate) use self::written::{Write, Written, piece};
 
 /// A body of this media type.
 pub(crate) fn body(media_type: &'static str, body: impl Into<Body>) -> Response {

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::extract::{object, one, parse, parsed, with_encoding};
+use super::limits::CONTENT_BYTES_MAX;
 use super::refusal::{Answer, Refusal};
-use crate::json::{base64, content, is_json};
+use crate::json::{base64, content_up_to, is_json};
 
 /// Media type of one event as JSON.
 pub(crate) const EVENT: &str = "application/cloudevents+json";
@@ -213,7 +214,7 @@ struct EventShown<'a> {
 
 /// Writes a particle as an event of JSON.
 pub(crate) fn write(out: &mut Vec<u8>, particle: &Particle, topic: &TopicName) {
-    let content = content(particle);
+    let content = content_up_to(particle, CONTENT_BYTES_MAX);
     let metadata: &Metadata = particle.metadata();
     let says_json = metadata.content_type().is_none_or(is_json);
     let text = std::str::from_utf8(&content).ok();

@@ -70,6 +70,18 @@ pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// costs.
 pub const PIECE_BYTES: usize = 256 * 1024;
 
+/// Bytes of a compressed payload's content that an answer of JSON shows: 16 MiB, as many as a payload
+/// may have. A larger one is shown as it is stored.
+pub const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of text beyond which a piece of an answer waits its turn, and is written on a thread that may
+/// block: 4 MiB, which take some milliseconds.
+pub const LARGE_BYTES_MIN: usize = 4 * 1024 * 1024;
+
+/// Bytes of all such pieces together that are in memory: 256 MiB. Text may be eight times as long as
+/// the payload that it shows.
+pub const LARGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Particles that are read for one piece of a stream.
 pub const PIECE_PARTICLES: usize = 512;
 

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
 
 use super::access::Access;
 use super::consumers::OpenConsumers;
+use super::limits::LARGE_BYTES_MAX;
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::refusal::{Answer, Refusal};
@@ -29,9 +30,30 @@ pub(crate) struct Node {
     stop: watch::Receiver<bool>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     metrics: Metrics,
     topics: RwLock<BTreeMap<TopicName, Hosted>>,
     consumers: OpenConsumers,
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(BODY_UNIT_BYTES)).unwrap_or(u32::MAX)
+}
+
+/// Room for a large piece of an answer, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Large(Option<OwnedSemaphorePermit>);
+
+impl Large {
+    /// Gives back what so many bytes do not need.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.0 {
+            let spare = permit
+                .num_permits()
+                .saturating_sub(bytes.div_ceil(BODY_UNIT_BYTES));
+            drop(permit.split(spare));
+        }
+    }
 }
 
 /// A topic that was asked for since the node started.
@@ -61,6 +83,7 @@ impl Node {
             stop,
             requests,
             bodies: Arc::new(Semaphore::new(body_units)),
+            large: Arc::new(Semaphore::new(LARGE_BYTES_MAX / BODY_UNIT_BYTES)),
             metrics: Metrics::new(),
             topics: RwLock::default(),
             consumers: OpenConsumers::default(),
@@ -118,14 +141,21 @@ impl Node {
 
     /// Room for so many bytes of a body, until the permit is dropped.
     pub(crate) fn hold_body(&self, bytes: usize) -> Answer<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(BODY_UNIT_BYTES)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.bodies).try_acquire_many_owned(units);
+        let permit = Arc::clone(&self.bodies).try_acquire_many_owned(units(bytes));
         permit.map_err(|_| {
             Refusal::new(
                 ProblemKind::Busy,
                 "the bodies of other requests take all the memory there is for them: try again",
             )
         })
+    }
+
+    /// Waits for room for a large piece of an answer. What it needs less is given back with
+    /// [`Large::shrink`].
+    pub(crate) async fn hold_large(&self, bytes: usize) -> Large {
+        let units = units(bytes.min(LARGE_BYTES_MAX));
+        let permit = Arc::clone(&self.large).acquire_many_owned(units).await;
+        Large(permit.ok())
     }
 
     /// Opens a topic, or gives out the one that is open.

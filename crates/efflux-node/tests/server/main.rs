@@ -12,6 +12,7 @@ mod client;
 mod consuming;
 mod events;
 mod hostile;
+mod large;
 mod limits;
 mod program;
 mod reading;

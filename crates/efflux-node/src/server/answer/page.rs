@@ -1,6 +1,9 @@
 //! Pages of particles, and single ones.
 
+use std::collections::VecDeque;
+
 use axum::response::Response;
+use bytes::Bytes;
 use efflux_flow::particle::{Particle, Sequence, TopicName};
 use efflux_flow::storage::remote::wire::{FRAME, JSON};
 use efflux_flow::storage::{Result, Topic};
@@ -10,10 +13,12 @@ use serde::Serialize;
 
 use super::form::Form;
 use super::selection::{Selection, Wanted};
+use super::written::{joined, piece};
 use crate::server::answer;
 use crate::server::cloudevents;
 use crate::server::extract::choose;
 use crate::server::limits::PAGE_BYTES;
+use crate::server::node::Node;
 use crate::server::refusal::Answer;
 
 /// A page of particles, as OpenAPI tells it.
@@ -58,43 +63,55 @@ pub(crate) struct ParticleShown {
 ///
 /// # Errors
 /// Those of reading.
-pub(crate) async fn page(topic: Topic, wanted: &Wanted, form: Form) -> Result<Response> {
+pub(crate) async fn page(
+    node: &Node,
+    topic: Topic,
+    wanted: &Wanted,
+    form: Form,
+) -> Result<Response> {
     let head = topic.head();
     let mut selection = Selection::new(topic, wanted).await?;
-    let (mut written, mut last, mut is_full) = (Vec::from(*b"["), None, false);
-    let mut count = 0;
-    'page: loop {
-        let batch = selection.next_batch().await?;
-        if batch.is_empty() {
+    let write = form.writing(selection.topic().name(), b",");
+    let (mut read, mut pieces) = (VecDeque::new(), VecDeque::new());
+    let (mut bytes, mut count, mut last, mut is_full) = (0, 0, None, false);
+    loop {
+        if read.is_empty() {
+            read = selection.next_batch().await?.into();
+        }
+        if read.is_empty() {
             break;
         }
-        for particle in &batch {
-            if written.len() > PAGE_BYTES {
-                is_full = true;
-                break 'page;
-            }
-            if written.len() > 1 {
-                written.push(b',');
-            }
-            form.write(&mut written, particle, selection.topic().name());
-            last = Some(particle.sequence());
-            count += 1;
+        if bytes >= PAGE_BYTES {
+            is_full = true;
+            break;
         }
-    }
-    written.push(b']');
-    if form == Form::Events {
-        return Ok(answer::with_head(
-            answer::body(cloudevents::EVENTS, written),
-            head,
-        ));
+        let places: Vec<_> = read.iter().map(Particle::sequence).collect();
+        let written = piece(node, &mut read, &write).await?;
+        let taken = places.len() - read.len();
+        last = taken.checked_sub(1).and_then(|at| places.get(at)).copied();
+        (bytes, count) = (bytes + written.len(), count + taken);
+        pieces.push_back(written);
     }
     let may_have_more = is_full || wanted.limit == Some(count);
     let next = next(wanted, &selection, last, may_have_more);
-    let mut text = Vec::from(*b"{\"particles\":");
-    text.extend_from_slice(&written);
     let next = next.map_or("null".to_owned(), |next| next.to_string());
-    text.extend_from_slice(format!(",\"next\":{next},\"head\":\"{head}\"}}").as_bytes());
-    Ok(answer::with_head(answer::body(JSON, text), head))
+    let (media_type, before, behind) = match form {
+        Form::Events => (cloudevents::EVENTS, "[", "]".to_owned()),
+        _ => {
+            let behind = format!("],\"next\":{next},\"head\":\"{head}\"}}");
+            (JSON, "{\"particles\":[", behind)
+        }
+    };
+    if let Some(first) = pieces.front_mut() {
+        // Each stands behind a comma.
+        *first = first.slice(1..);
+    }
+    pieces.push_front(Bytes::from_static(before.as_bytes()));
+    pieces.push_back(behind.into());
+    Ok(answer::with_head(
+        answer::body(media_type, joined(pieces)),
+        head,
+    ))
 }
 
 /// Where the next page begins.
@@ -115,21 +132,24 @@ fn next(
 }
 
 /// A single particle, in the form that is accepted.
-pub(crate) fn single(
+pub(crate) async fn single(
+    node: &Node,
     headers: &HeaderMap,
-    particle: &Particle,
+    particle: Particle,
     topic: &TopicName,
 ) -> Answer<Response> {
     let offers = [JSON, FRAME, cloudevents::EVENT];
     let media_type = choose(headers, &offers)?;
-    let mut written = Vec::new();
-    match media_type {
-        FRAME => written.extend_from_slice(particle.frame()),
-        cloudevents::EVENT => Form::Events.write(&mut written, particle, topic),
-        _ => Form::Json.write(&mut written, particle, topic),
-    }
+    let tag = HeaderValue::try_from(format!("\"{}\"", particle.fingerprint()));
+    let form = match media_type {
+        FRAME => Form::Frames,
+        cloudevents::EVENT => Form::Events,
+        _ => Form::Json,
+    };
+    let mut one = VecDeque::from([particle]);
+    let written = piece(node, &mut one, &form.writing(topic, b"")).await?;
     let mut response = answer::body(media_type, written);
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", particle.fingerprint())) {
+    if let Ok(tag) = tag {
         response.headers_mut().insert(ETAG, tag);
     }
     Ok(response)

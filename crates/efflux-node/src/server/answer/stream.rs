@@ -1,23 +1,32 @@
 //! Particles one behind the other, read as the client takes them.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::response::Response;
 use bytes::Bytes;
-use efflux_flow::particle::Sequence;
+use efflux_flow::particle::{Particle, Sequence};
 use efflux_flow::storage::remote::wire::{FRAMES, NDJSON};
 use efflux_flow::storage::{ReadLimit, Result, Topic};
 
 use super::form::Form;
 use super::selection::{Selection, Wanted};
-use crate::server::answer;
+use crate::server::answer::{self, Write, piece};
 use crate::server::limits::PIECE_BYTES;
+use crate::server::node::Node;
 use crate::server::streamed::{Pieces, streamed};
 
 /// Streams the particles that are wanted, as lines or as frames.
 ///
 /// # Errors
 /// Those of [`Selection::new`].
-pub(crate) async fn stream(topic: Topic, wanted: &Wanted, form: Form) -> Result<Response> {
+pub(crate) async fn stream(
+    node: Arc<Node>,
+    topic: Topic,
+    wanted: &Wanted,
+    form: Form,
+) -> Result<Response> {
     let head = topic.head();
     let media_type = if form == Form::Frames { FRAMES } else { NDJSON };
     let is_plain = wanted.query.is_none() && !wanted.reverse && wanted.limit.is_none();
@@ -29,30 +38,38 @@ pub(crate) async fn stream(topic: Topic, wanted: &Wanted, form: Form) -> Result<
         streamed(Frames { topic, next, until })
     } else {
         let selection = Selection::new(topic, wanted).await?;
-        streamed(Selected { selection, form })
+        let write = form.writing(selection.topic().name(), b"");
+        streamed(Selected {
+            node,
+            selection,
+            read: VecDeque::new(),
+            write,
+        })
     };
     Ok(answer::with_head(answer::body(media_type, body), head))
 }
 
 /// Particles in some form.
 struct Selected {
+    node: Arc<Node>,
     selection: Selection,
-    form: Form,
+    /// Read and not yet written.
+    read: VecDeque<Particle>,
+    write: Write<Particle>,
 }
 
 #[async_trait]
 impl Pieces for Selected {
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let batch = self.selection.next_batch().await?;
-        if batch.is_empty() {
+        if self.read.is_empty() {
+            self.read = self.selection.next_batch().await?.into();
+        }
+        if self.read.is_empty() {
             return Ok(None);
         }
-        let mut piece = Vec::new();
-        for particle in &batch {
-            self.form
-                .write(&mut piece, particle, self.selection.topic().name());
-        }
-        Ok(Some(piece.into()))
+        piece(&self.node, &mut self.read, &self.write)
+            .await
+            .map(Some)
     }
 }
 

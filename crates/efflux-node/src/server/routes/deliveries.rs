@@ -1,26 +1,31 @@
 //! Deliveries of a consumer, and what becomes of their tickets.
 
+use std::collections::VecDeque;
+use std::iter::{once, repeat};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::extract::State;
 use axum::response::Response;
-use efflux_flow::particle::{ConsumerName, TopicName};
+use bytes::Bytes;
+use efflux_flow::particle::{ConsumerName, Particle, TopicName};
 use efflux_flow::storage::remote::wire::{
     ConsumerShown, DELIVERIES, DeliveriesHead, Extend, JSON, Problem, Receive, Rollback, Seek,
     Tickets,
 };
-use efflux_flow::storage::{Consumer, Delivery};
+use efflux_flow::storage::{Consumer, Delivery, Result};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::topics::topic;
 use crate::json::{Shown, write_particle};
-use crate::server::answer::{self, ParticleShown};
+use crate::server::answer::{self, ParticleShown, Write, Written, piece};
 use crate::server::extract::{Json, Path, choose, parsed};
-use crate::server::limits::RECEIVE_MAX;
+use crate::server::limits::{CONTENT_BYTES_MAX, RECEIVE_MAX};
 use crate::server::node::Node;
 use crate::server::refusal::{Answer, Refusal};
+use crate::server::streamed::{Pieces, streamed};
 
 /// Deliveries, as OpenAPI tells them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -71,7 +76,7 @@ pub(super) async fn receive(
     node.metrics().delivered(deliveries.len() as u64);
     Ok(match media_type {
         DELIVERIES => as_frames(&deliveries),
-        _ => as_json(&deliveries, consumer.topic_name()),
+        _ => as_json(node, deliveries, consumer.topic_name()),
     })
 }
 
@@ -88,22 +93,72 @@ fn as_frames(deliveries: &[Delivery]) -> Response {
     answer::body(DELIVERIES, written)
 }
 
-fn as_json(deliveries: &[Delivery], topic: &TopicName) -> Response {
-    let mut written = Vec::from(*b"{\"deliveries\":[");
-    for (at, delivery) in deliveries.iter().enumerate() {
-        if at > 0 {
-            written.push(b',');
-        }
-        let shown = Shown {
-            topic,
-            ticket: Some(delivery.ticket),
-            deliveries: Some(delivery.deliveries),
-        };
-        // Writing to memory never fails.
-        drop(write_particle(&mut written, &delivery.particle, shown));
+/// Deliveries as JSON, written as the client takes them.
+struct AsJson {
+    node: Arc<Node>,
+    left: VecDeque<Behind>,
+    write: Write<Behind>,
+    state: Told,
+}
+
+/// A delivery, and what stands before it.
+struct Behind(&'static [u8], Delivery);
+
+/// How much of the answer was told.
+enum Told {
+    Nothing,
+    Begun,
+    Everything,
+}
+
+impl Written for Behind {
+    fn particle(&self) -> &Particle {
+        &self.1.particle
     }
-    written.extend_from_slice(b"]}");
-    answer::body(JSON, written)
+}
+
+fn as_json(node: Arc<Node>, deliveries: Vec<Delivery>, topic: &TopicName) -> Response {
+    let topic = topic.clone();
+    let write: Write<Behind> = Arc::new(move |out, Behind(before, delivery)| {
+        out.extend_from_slice(before);
+        let mut shown = Shown::of(&topic).with_content_bytes_max(CONTENT_BYTES_MAX);
+        shown.ticket = Some(delivery.ticket);
+        shown.deliveries = Some(delivery.deliveries);
+        // Writing to memory never fails.
+        drop(write_particle(out, &delivery.particle, shown));
+    });
+    let befores = once(&b""[..]).chain(repeat(&b","[..]));
+    let left = befores.zip(deliveries);
+    let state = Told::Nothing;
+    let pieces = AsJson {
+        node,
+        left: left
+            .map(|(before, delivery)| Behind(before, delivery))
+            .collect(),
+        write,
+        state,
+    };
+    answer::body(JSON, streamed(pieces))
+}
+
+#[async_trait]
+impl Pieces for AsJson {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.state {
+            Told::Nothing => {
+                self.state = Told::Begun;
+                Ok(Some(Bytes::from_static(b"{\"deliveries\":[")))
+            }
+            Told::Begun if self.left.is_empty() => {
+                self.state = Told::Everything;
+                Ok(Some(Bytes::from_static(b"]}")))
+            }
+            Told::Begun => piece(&self.node, &mut self.left, &self.write)
+                .await
+                .map(Some),
+            Told::Everything => Ok(None),
+        }
+    }
 }
 
 /// Settles particles: they are not delivered again.

@@ -1,11 +1,12 @@
 //! Server-Sent Events: what is there, then what is appended, as it comes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::extract::State;
 use bytes::Bytes;
-use efflux_flow::particle::{Particle, Sequence};
+use efflux_flow::particle::{Particle, Sequence, TopicName};
 use efflux_flow::storage::remote::wire::Problem;
 use efflux_flow::storage::{Follower, Query as Wanted, ReadLimit, Result, Topic};
 use http::header::CACHE_CONTROL;
@@ -15,9 +16,9 @@ use utoipa::IntoParams;
 
 use super::topics::topic;
 use crate::json::{Shown, write_particle};
-use crate::server::answer::{self, Selection};
+use crate::server::answer::{self, Selection, Write, piece};
 use crate::server::extract::{Path, Query, one, parsed};
-use crate::server::limits::{EVENTS_BEAT, PIECE_BYTES, PIECE_PARTICLES};
+use crate::server::limits::{CONTENT_BYTES_MAX, EVENTS_BEAT, PIECE_BYTES, PIECE_PARTICLES};
 use crate::server::node::Node;
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::streamed::{Pieces, streamed};
@@ -78,8 +79,10 @@ pub(super) async fn events(
 /// Events of a topic.
 struct Events {
     node: Arc<Node>,
-    topic: Topic,
     query: Option<Wanted>,
+    /// Read and not yet written.
+    read: VecDeque<Particle>,
+    write: Write<Particle>,
     /// What stood there at the beginning and matches the query.
     there: Option<Selection>,
     follower: Follower,
@@ -111,36 +114,29 @@ impl Events {
         Ok(Self {
             follower: topic.follow(next).with_limit(limit),
             node,
-            topic,
             query,
+            read: VecDeque::new(),
+            write: writing(topic.name()),
             there,
             has_begun: false,
         })
     }
+}
 
-    fn matches(&self, particle: &Particle) -> bool {
-        let query = self.query.as_ref();
-        query.is_none_or(|query| query.matches(particle.metadata()))
-    }
-
-    fn written<'a>(&self, particles: impl Iterator<Item = &'a Particle>) -> Bytes {
-        let mut piece = Vec::new();
-        for particle in particles {
-            piece.extend_from_slice(format!("id: {}\n", particle.sequence()).as_bytes());
-            if let Some(data_type) = particle.metadata().data_type() {
-                piece.extend_from_slice(format!("event: {data_type}\n").as_bytes());
-            }
-            piece.extend_from_slice(b"data: ");
-            // Writing to memory never fails.
-            drop(write_particle(
-                &mut piece,
-                particle,
-                Shown::of(self.topic.name()),
-            ));
-            piece.extend_from_slice(b"\n\n");
+/// How particles of this topic are written as events.
+fn writing(topic: &TopicName) -> Write<Particle> {
+    let topic = topic.clone();
+    Arc::new(move |out, particle| {
+        out.extend_from_slice(format!("id: {}\n", particle.sequence()).as_bytes());
+        if let Some(data_type) = particle.metadata().data_type() {
+            out.extend_from_slice(format!("event: {data_type}\n").as_bytes());
         }
-        piece.into()
-    }
+        out.extend_from_slice(b"data: ");
+        let shown = Shown::of(&topic).with_content_bytes_max(CONTENT_BYTES_MAX);
+        // Writing to memory never fails.
+        drop(write_particle(out, particle, shown));
+        out.extend_from_slice(b"\n\n");
+    })
 }
 
 #[async_trait]
@@ -151,25 +147,28 @@ impl Pieces for Events {
             self.has_begun = true;
             return Ok(Some(Bytes::from_static(b": efflux\n\n")));
         }
-        if let Some(there) = &mut self.there {
-            let batch = there.next_batch().await?;
-            if !batch.is_empty() {
-                return Ok(Some(self.written(batch.iter())));
-            }
-            self.there = None;
-        }
         let node = Arc::clone(&self.node);
         let mut beat = Box::pin(tokio::time::sleep(EVENTS_BEAT));
         loop {
+            if !self.read.is_empty() {
+                return piece(&node, &mut self.read, &self.write).await.map(Some);
+            }
+            if let Some(there) = &mut self.there {
+                self.read = there.next_batch().await?.into();
+                if self.read.is_empty() {
+                    self.there = None;
+                }
+                continue;
+            }
             let batch = tokio::select! {
                 batch = self.follower.next_batch() => batch?,
                 () = &mut beat => return Ok(Some(Bytes::from_static(b": \n\n"))),
                 () = node.stopping() => return Ok(None),
             };
-            let piece = self.written(batch.iter().filter(|particle| self.matches(particle)));
-            if !piece.is_empty() {
-                return Ok(Some(piece));
-            }
+            self.read = batch.into();
+            let query = self.query.as_ref();
+            self.read
+                .retain(|it| query.is_none_or(|query| query.matches(it.metadata())));
         }
     }
 }

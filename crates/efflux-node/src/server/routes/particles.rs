@@ -92,7 +92,7 @@ pub(super) async fn list(
         return Ok(bounded(topic, &wanted, bytes).await?);
     }
     if media_type == NDJSON || media_type == FRAMES {
-        return Ok(stream(topic, &wanted, form).await?);
+        return Ok(stream(node, topic, &wanted, form).await?);
     }
     let limit = wanted.limit.unwrap_or(PAGE_PARTICLES_DEFAULT);
     if limit > PAGE_PARTICLES_MAX {
@@ -102,7 +102,7 @@ pub(super) async fn list(
         )));
     }
     wanted.limit = Some(limit);
-    Ok(page(topic, &wanted, form).await?)
+    Ok(page(&node, topic, &wanted, form).await?)
 }
 
 async fn at(topic: &Topic, sequence: &str) -> Answer<Particle> {
@@ -136,7 +136,8 @@ pub(super) async fn by_sequence(
     headers: HeaderMap,
 ) -> Answer {
     let topic = topic(&node, &name).await?;
-    single(&headers, &at(&topic, &sequence).await?, topic.name())
+    let particle = at(&topic, &sequence).await?;
+    single(&node, &headers, particle, topic.name()).await
 }
 
 /// The payload of the particle at a place, byte for byte as it is stored.
@@ -189,5 +190,5 @@ pub(super) async fn by_id(
             topic.name()
         ))
     })?;
-    single(&headers, &particle, topic.name())
+    single(&node, &headers, particle, topic.name()).await
 }

@@ -104,11 +104,8 @@ async fn take(
         exit = Exit::Success;
         left = left.saturating_sub(deliveries.len() as u64);
         for delivery in &deliveries {
-            let shown = Shown {
-                topic: &arguments.topic,
-                ticket: None,
-                deliveries: Some(delivery.deliveries),
-            };
+            let mut shown = Shown::of(&arguments.topic);
+            shown.deliveries = Some(delivery.deliveries);
             printer.particle(&delivery.particle, shown)?;
         }
         printer.flush()?;
