@@ -51,19 +51,22 @@ fn message(id: &str) -> Message {
     message.with_id(id.parse().unwrap())
 }
 
+/// Opens the topic, a consumer of it and the store of another process, and appends the first message.
+async fn with_first(session: &mut Session) -> (Topic, Consumer, Store) {
+    assert_eq!(session.open().await, Ok(true));
+    let topic = session.topic.clone().unwrap();
+    let name = "c".parse().unwrap();
+    let consumer = Consumer::open(&topic, &name, ConsumerOptions::default()).await;
+    let reading = StoreOptions::default().read_only();
+    let other = session.open_store(reading).await.unwrap();
+    topic.append(message("first")).await.unwrap();
+    (topic, consumer.unwrap(), other)
+}
+
 #[test]
 fn nobody_sees_what_is_written_and_not_synced() {
     let mut session = Session::new(95, TopicOptions::default(), None);
-    let (topic, consumer, other) = block_on(async {
-        assert_eq!(session.open().await, Ok(true));
-        let topic = session.topic.clone().unwrap();
-        let name = "c".parse().unwrap();
-        let consumer = Consumer::open(&topic, &name, ConsumerOptions::default()).await;
-        let reading = StoreOptions::default().read_only();
-        let other = session.open_store(reading).await.unwrap();
-        topic.append(message("first")).await.unwrap();
-        (topic, consumer.unwrap(), other)
-    });
+    let (topic, consumer, other) = block_on(with_first(&mut session));
     let only_first = |consumed: usize| Seen {
         head: 1,
         read: 1,
@@ -109,14 +112,7 @@ fn nobody_sees_what_is_written_and_not_synced() {
 fn what_a_failed_sync_left_behind_is_seen_by_nobody() {
     let mut session = Session::new(96, TopicOptions::default(), None);
     block_on(async {
-        assert_eq!(session.open().await, Ok(true));
-        let topic = session.topic.clone().unwrap();
-        let name = "c".parse().unwrap();
-        let consumer = Consumer::open(&topic, &name, ConsumerOptions::default()).await;
-        let reading = StoreOptions::default().read_only();
-        let other = session.open_store(reading).await.unwrap();
-        let consumer = consumer.unwrap();
-        topic.append(message("first")).await.unwrap();
+        let (topic, consumer, other) = with_first(&mut session).await;
         // The bytes are there to be read, and not on the disk.
         session.disk.fail_next_sync_of(".seg");
         topic.append(message("second")).await.unwrap_err();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use efflux_node::storage::particle::{Particle, Sequence};
-use efflux_node::storage::{FindOptions, Progress, Query, ReadLimit, Store, Topic};
+use efflux_node::storage::{FindOptions, Progress, Query, Store, Topic};
+
+use crate::session::read_all;
 
 /// Rounds in CI. `EFFLUX_KILL_ROUNDS` asks for more.
 const ROUNDS: u64 = 12;
@@ -61,20 +62,6 @@ pub(crate) fn note(
     }
 }
 
-async fn read_all(topic: &Topic) -> Vec<Particle> {
-    let mut particles: Vec<Particle> = Vec::new();
-    loop {
-        let from = particles
-            .last()
-            .map_or(Sequence::ROOT, |last| last.sequence().next());
-        let batch = topic.read(from, ReadLimit::default()).await.unwrap();
-        if batch.is_empty() {
-            return particles;
-        }
-        particles.extend(batch);
-    }
-}
-
 async fn found(topic: &Topic, query: &Query) -> Vec<u64> {
     let mut finder = topic.find(query, FindOptions::default()).await.unwrap();
     let mut found = Vec::new();
@@ -93,7 +80,7 @@ pub(crate) async fn check(url: &str, acknowledged: &Acknowledged, context: &str)
     let topic = store.topic(&"t".parse().unwrap()).await.unwrap();
     let verified = topic.verify(Progress::default()).await.unwrap();
     assert!(verified.notes.is_empty(), "{context}: {:?}", verified.notes);
-    let particles = read_all(&topic).await;
+    let particles = read_all(&topic).await.unwrap();
     for (sequence, (fingerprint, id)) in acknowledged {
         let particle = particles.get(usize::try_from(*sequence).unwrap());
         assert!(

@@ -24,7 +24,9 @@ pub(crate) struct Workers {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Queue {
+/// What waits for the threads. A job holds this, never the threads: those end when the store is
+/// dropped, and a job that held them would put that off to its own end.
+pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
     ready: Condvar,
 }
@@ -71,6 +73,11 @@ impl Workers {
         Ok(())
     }
 
+    /// What jobs hold that go on in steps.
+    pub(crate) fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
         let mut jobs = self.queue.jobs.lock();
         jobs.waiting.push_back(Box::new(job));
@@ -89,9 +96,11 @@ impl Workers {
     /// Sees to it that a thread comes to what was handed in.
     fn see_to(&self, jobs: &Jobs) {
         self.queue.ready.notify_one();
-        let are_all_at_work = jobs.idle < jobs.waiting.len().max(1);
+        if jobs.idle >= jobs.waiting.len().max(1) {
+            return;
+        }
         let mut threads = self.threads.lock();
-        if are_all_at_work && threads.len() < self.count_max {
+        if threads.len() < self.count_max {
             // Where none can be started, those that are there come to it in turn.
             let _ = self.start_one(&mut threads);
         }
@@ -111,6 +120,12 @@ impl Workers {
 }
 
 impl Queue {
+    /// Hands in the next step of a job that runs: its thread comes to it, if no other does.
+    pub(crate) fn submit_next(&self, job: impl FnOnce() + Send + 'static) {
+        self.jobs.lock().waiting.push_back(Box::new(job));
+        self.ready.notify_one();
+    }
+
     fn run(&self) {
         while let Some(job) = self.next() {
             // A job that stops at a defect is over; the thread is there for the others.

@@ -2,17 +2,21 @@
 #![cfg(feature = "conformance")]
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod scan;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use efflux_storage::conformance::{Random, SimDisk};
-use efflux_storage::particle::{Message, Particle, Sequence, Timestamp};
+use efflux_storage::particle::{Message, Sequence, Timestamp};
 use efflux_storage::{
-    Clock, Consumer, ConsumerOptions, FindOptions, ManualClock, Progress, Query, ReadLimit, Start,
-    Store, StoreOptions, Sync, Topic, TopicOptions,
+    Clock, Consumer, ConsumerOptions, ManualClock, Progress, Start, Store, StoreOptions, Sync,
+    Topic, TopicOptions,
 };
+
+use scan::{assert_found_as_scanned, read_all};
 
 const NOON: i64 = 1_767_268_800;
 const DAY: i64 = 86_400;
@@ -44,20 +48,6 @@ async fn topic(store: &Store, sync: Sync) -> Topic {
     let name = "t".parse().unwrap();
     let made = store.topic_or_create(&name, options.with_sync(sync));
     made.await.unwrap()
-}
-
-async fn read_all(topic: &Topic) -> Vec<Particle> {
-    let mut all: Vec<Particle> = Vec::new();
-    loop {
-        let next = all
-            .last()
-            .map_or(Sequence::ROOT, |last| last.sequence().next());
-        let read = topic.read(next, ReadLimit::default()).await.unwrap();
-        if read.is_empty() {
-            return all;
-        }
-        all.extend(read);
-    }
 }
 
 #[tokio::test]
@@ -124,19 +114,7 @@ async fn searches_by_time_answer_as_a_scan_does_when_the_clock_ran_backwards() {
                 1 => format!("created < {about}"),
                 _ => format!("created > {about} and created <= {other}"),
             };
-            let query: Query = text.parse().unwrap();
-            let matching = all.iter().filter(|one| query.matches(one.metadata()));
-            let scanned: Vec<Sequence> = matching.map(Particle::sequence).collect();
-            let mut finder = topic.find(&query, FindOptions::default()).await.unwrap();
-            let mut found = Vec::new();
-            loop {
-                let batch = finder.next_batch().await.unwrap();
-                if batch.is_empty() {
-                    break;
-                }
-                found.extend(batch.iter().map(Particle::sequence));
-            }
-            assert_eq!(found, scanned, "{url} {text}");
+            assert_found_as_scanned(&topic, &all, &text, url).await;
         }
     }
 }

@@ -2,15 +2,18 @@
 //! consumers stand where they stood.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod scan;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use efflux_storage::particle::{Message, Particle, Sequence};
+use efflux_storage::particle::Message;
 use efflux_storage::{
-    Consumer, ConsumerOptions, ErrorKind, Expect, FindOptions, Progress, Query, ReadLimit, Store,
-    Sync, Topic, TopicOptions,
+    Consumer, ConsumerOptions, ErrorKind, Expect, Progress, Store, Sync, Topic, TopicOptions,
 };
+
+use scan::{assert_found_as_scanned, read_all};
 
 /// Enough that the index is kept in a folder.
 const PARTICLES: usize = 10_000;
@@ -90,20 +93,6 @@ async fn consume(consumer: &Consumer, count: usize) {
     consumer.commit(&tickets).await.unwrap();
 }
 
-async fn read_all(topic: &Topic) -> Vec<Particle> {
-    let mut all: Vec<Particle> = Vec::new();
-    loop {
-        let next = all
-            .last()
-            .map_or(Sequence::ROOT, |last| last.sequence().next());
-        let read = topic.read(next, ReadLimit::default()).await.unwrap();
-        if read.is_empty() {
-            return all;
-        }
-        all.extend(read);
-    }
-}
-
 /// Whatever became of the index: finds are scans, ids and groups are known, and the consumer stands
 /// where it stood.
 async fn check(place: &Place, position: u64, what: &str) {
@@ -118,19 +107,7 @@ async fn check(place: &Place, position: u64, what: &str) {
         "type = 'type 3' and group = 'group 10'",
         "group = 'group 899'",
     ] {
-        let query: Query = text.parse().unwrap();
-        let matching = all.iter().filter(|one| query.matches(one.metadata()));
-        let scanned: Vec<_> = matching.map(Particle::sequence).collect();
-        let mut finder = topic.find(&query, FindOptions::default()).await.unwrap();
-        let mut found = Vec::new();
-        loop {
-            let batch = finder.next_batch().await.unwrap();
-            if batch.is_empty() {
-                break;
-            }
-            found.extend(batch.iter().map(Particle::sequence));
-        }
-        assert_eq!(found, scanned, "{what}: {text}");
+        assert_found_as_scanned(&topic, &all, text, what).await;
     }
     for known in all.iter().skip(1).step_by(1500) {
         let again = Message::new(known.payload()).with_id(known.id().clone());

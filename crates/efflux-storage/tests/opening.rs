@@ -125,15 +125,31 @@ async fn append(store: &Store, name: &TopicName, batches: usize) {
 
 /// Bytes that are read when the store and its topic are opened.
 async fn bytes_to_open(url: &str, name: &TopicName) -> u64 {
-    let disk = Counting::default();
-    let clock = Arc::new(SystemClock);
-    let options = StoreOptions::default();
-    let store = Store::open_in(url, options, clock, Arc::new(disk.clone()));
-    let store = store.await.unwrap();
+    let (store, disk) = counted(url).await;
     store.topic(name).await.unwrap();
     let bytes = disk.bytes.load(Ordering::Relaxed);
     store.close().await.unwrap();
     bytes
+}
+
+/// A folder with a topic `t` of so many batches; its store's address, and the topic's name.
+async fn stored(batches: usize) -> (tempfile::TempDir, String, TopicName) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("data").display());
+    let name: TopicName = "t".parse().unwrap();
+    let store = Store::open(&url).await.unwrap();
+    append(&store, &name, batches).await;
+    store.close().await.unwrap();
+    (folder, url, name)
+}
+
+/// Opens a store on a disk that counts.
+async fn counted(url: &str) -> (Store, Counting) {
+    let disk = Counting::default();
+    let clock = Arc::new(SystemClock);
+    let options = StoreOptions::default();
+    let store = Store::open_in(url, options, clock, Arc::new(disk.clone()));
+    (store.await.unwrap(), disk)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,18 +172,8 @@ async fn opening_reads_as_much_of_a_large_topic_as_of_a_small_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn getting_one_particle_of_a_sealed_segment_reads_little_more_than_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file:{}", folder.path().join("data").display());
-    let name: TopicName = "t".parse().unwrap();
-    let store = Store::open(&url).await.unwrap();
-    append(&store, &name, 30).await;
-    store.close().await.unwrap();
-    drop(store);
-    let disk = Counting::default();
-    let clock = Arc::new(SystemClock);
-    let options = StoreOptions::default();
-    let store = Store::open_in(&url, options, clock, Arc::new(disk.clone()));
-    let store = store.await.unwrap();
+    let (_folder, url, name) = stored(30).await;
+    let (store, disk) = counted(&url).await;
     let topic = store.topic(&name).await.unwrap();
     let before = disk.bytes.load(Ordering::Relaxed);
     for sequence in [1, 2, 3000, 9999, 1] {
@@ -185,18 +191,9 @@ async fn getting_one_particle_of_a_sealed_segment_reads_little_more_than_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_segment_that_is_read_often_has_its_table_in_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file:{}", folder.path().join("data").display());
-    let name: TopicName = "t".parse().unwrap();
-    let store = Store::open(&url).await.unwrap();
-    append(&store, &name, 30).await;
-    store.close().await.unwrap();
-    drop(store);
-    let disk = Counting::default();
-    let clock = Arc::new(SystemClock);
-    let options = StoreOptions::default();
-    let store = Store::open_in(&url, options, clock, Arc::new(disk.clone()));
-    let topic = store.await.unwrap().topic(&name).await.unwrap();
+    let (_folder, url, name) = stored(30).await;
+    let (store, disk) = counted(&url).await;
+    let topic = store.topic(&name).await.unwrap();
     let mut read = Vec::new();
     let mut frame_bytes = 0;
     for _ in 0..200 {

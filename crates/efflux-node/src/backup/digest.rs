@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use efflux_flow::particle::PayloadHash;
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Digest([u8; 32]);
+pub(super) struct Digest(PayloadHash);
 
 /// A file that is being hashed.
 #[derive(Clone, Debug, Default)]
@@ -18,35 +19,26 @@ impl Hasher {
     }
 
     pub(super) fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
+        Digest(PayloadHash::from_bytes(self.0.finalize().into()))
     }
 }
 
 impl Digest {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::default();
-        hasher.update(bytes);
-        hasher.finish()
+        Self(PayloadHash::of(bytes))
     }
 
     /// Reads 64 lower-case hexadecimal digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return None;
-        }
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            let digits = text.get(at..at + 2)?;
-            let is_plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            *byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_plain)?;
-        }
-        Some(Self(bytes))
+        let hash: PayloadHash = text.parse().ok()?;
+        // Upper case would be a second form of the same.
+        (hash.to_string() == text).then_some(Self(hash))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.fmt(f)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::TopicNumber;
 use super::attach::known;
 use super::key::{self, Key};
 use super::shared::Shared;
@@ -93,18 +92,9 @@ fn step_merged(table: &dyn Table) -> Result<bool> {
     let Some((run, end)) = merged else {
         return Ok(false);
     };
-    let (from, until) = key::runs_range(run.topic, run.start, end);
-    let mut keys = Vec::new();
-    table.scan(Space::Runs, &from, &until, &mut |key, _| {
-        if key::is_part_of_merged(key, run) {
-            keys.push(key.to_vec());
-        }
-        if keys.len() < KEYS_MAX {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    })?;
+    let range = key::runs_range(run.topic, run.start, end);
+    let is_part = |key: &[u8]| key::is_part_of_merged(key, run);
+    let keys = some_keys(table, Space::Runs, range, &is_part)?;
     let is_last = keys.len() < KEYS_MAX;
     if !keys.is_empty() {
         table.remove(Space::Runs, keys)?;
@@ -129,7 +119,8 @@ fn step_gone(table: &dyn Table) -> Result<bool> {
     let Some(number) = gone else { return Ok(false) };
     // Runs go first: without them nothing else is ever looked at.
     for space in [Space::Runs, Space::Groups] {
-        let keys = some_keys(table, number, space)?;
+        let range = key::topic_range(number, space);
+        let keys = some_keys(table, space, range, &|_| true)?;
         if !keys.is_empty() {
             table.remove(space, keys)?;
             return Ok(true);
@@ -139,11 +130,18 @@ fn step_gone(table: &dyn Table) -> Result<bool> {
     Ok(true)
 }
 
-fn some_keys(table: &dyn Table, number: TopicNumber, space: Space) -> Result<Vec<Vec<u8>>> {
-    let (from, until) = key::topic_range(number, space);
+/// The first keys of a range that can go: all of them when there are fewer than [`KEYS_MAX`].
+fn some_keys(
+    table: &dyn Table,
+    space: Space,
+    (from, until): (Vec<u8>, Vec<u8>),
+    can_go: &dyn Fn(&[u8]) -> bool,
+) -> Result<Vec<Vec<u8>>> {
     let mut keys = Vec::new();
     table.scan(space, &from, &until, &mut |key, _| {
-        keys.push(key.to_vec());
+        if can_go(key) {
+            keys.push(key.to_vec());
+        }
         if keys.len() < KEYS_MAX {
             ControlFlow::Continue(())
         } else {

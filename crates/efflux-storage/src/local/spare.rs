@@ -15,7 +15,7 @@ use super::files::TopicFiles;
 use super::shared::Shared;
 use super::spare_bytes::Counted;
 use crate::disk::DiskFile;
-use crate::workers::Workers;
+use crate::workers::Queue;
 
 /// Bytes of zeros written and synced at a time, so that other work of the thread need not wait long.
 const STEP_BYTES: u64 = 1024 * 1024;
@@ -77,12 +77,12 @@ impl Spare {
         };
         *state = State::Begun;
         drop(state);
-        let (making, workers) = (Arc::clone(&self.making), Arc::clone(&self.shared.workers));
+        let (making, workers) = (Arc::clone(&self.making), &self.shared.workers);
+        let queue = workers.queue();
         if bytes <= SMALL_BYTES {
-            making.begin(counted, &workers);
+            making.begin(counted, &queue);
         } else {
-            let to = Arc::clone(&workers);
-            workers.submit(move || making.begin(counted, &to));
+            workers.submit(move || making.begin(counted, &queue));
         }
     }
 
@@ -135,7 +135,7 @@ impl Drop for Spare {
 }
 
 impl Making {
-    fn begin(self: Arc<Self>, counted: Counted, workers: &Arc<Workers>) {
+    fn begin(self: Arc<Self>, counted: Counted, queue: &Arc<Queue>) {
         let mut state = self.state.lock();
         if !matches!(*state, State::Begun) {
             return;
@@ -143,7 +143,7 @@ impl Making {
         match self.create(counted.bytes()) {
             Ok(file) => {
                 drop(state);
-                self.go_on(Zeroed { file, counted }, 0, workers);
+                self.go_on(Zeroed { file, counted }, 0, queue);
             }
             Err(_) => {
                 *state = State::Refused;
@@ -163,7 +163,7 @@ impl Making {
     }
 
     /// Writes one step of zeros; the next step comes after the work that waits meanwhile.
-    fn go_on(self: Arc<Self>, zeroed: Zeroed, at: u64, workers: &Arc<Workers>) {
+    fn go_on(self: Arc<Self>, zeroed: Zeroed, at: u64, queue: &Arc<Queue>) {
         let bytes = zeroed.counted.bytes();
         let step = STEP_BYTES.min(bytes - at);
         let written = write_zeros(&*zeroed.file, at, step).and_then(|()| zeroed.file.sync());
@@ -177,8 +177,8 @@ impl Making {
             *state = State::Ready(zeroed);
         } else {
             drop(state);
-            let next = Arc::clone(workers);
-            workers.submit(move || self.go_on(zeroed, at + step, &next));
+            let next = Arc::clone(queue);
+            queue.submit_next(move || self.go_on(zeroed, at + step, &next));
         }
     }
 

@@ -1,7 +1,6 @@
 //! Deliveries of a consumer, and what becomes of their tickets.
 
 use std::collections::VecDeque;
-use std::iter::{once, repeat};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,47 +95,42 @@ fn as_frames(deliveries: &[Delivery]) -> Response {
 /// Deliveries as JSON, written as the client takes them.
 struct AsJson {
     node: Arc<Node>,
-    left: VecDeque<Behind>,
-    write: Write<Behind>,
-    state: Told,
+    left: VecDeque<Delivery>,
+    write: Write<Delivery>,
+    told: Told,
 }
-
-/// A delivery, and what stands before it.
-struct Behind(&'static [u8], Delivery);
 
 /// How much of the answer was told.
 enum Told {
     Nothing,
-    Begun,
+    Beginning,
+    Some,
     Everything,
 }
 
-impl Written for Behind {
+impl Written for Delivery {
     fn particle(&self) -> &Particle {
-        &self.1.particle
+        &self.particle
     }
 }
 
 fn as_json(node: Arc<Node>, deliveries: Vec<Delivery>, topic: &TopicName) -> Response {
     let topic = topic.clone();
-    let write: Write<Behind> = Arc::new(move |out, Behind(before, delivery)| {
-        out.extend_from_slice(before);
+    let write: Write<Delivery> = Arc::new(move |out, delivery| {
+        out.push(b',');
         let mut shown = Shown::of(&topic).with_content_bytes_max(CONTENT_BYTES_MAX);
         shown.ticket = Some(delivery.ticket);
         shown.deliveries = Some(delivery.deliveries);
         // Writing to memory never fails.
         drop(write_particle(out, &delivery.particle, shown));
     });
-    let befores = once(&b""[..]).chain(repeat(&b","[..]));
-    let left = befores.zip(deliveries);
-    let state = Told::Nothing;
+    let left = deliveries.into();
+    let told = Told::Nothing;
     let pieces = AsJson {
         node,
-        left: left
-            .map(|(before, delivery)| Behind(before, delivery))
-            .collect(),
+        left,
         write,
-        state,
+        told,
     };
     answer::body(JSON, streamed(pieces))
 }
@@ -144,20 +138,24 @@ fn as_json(node: Arc<Node>, deliveries: Vec<Delivery>, topic: &TopicName) -> Res
 #[async_trait]
 impl Pieces for AsJson {
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        match self.state {
-            Told::Nothing => {
-                self.state = Told::Begun;
-                Ok(Some(Bytes::from_static(b"{\"deliveries\":[")))
+        let (told, piece) = match self.told {
+            Told::Nothing => (Told::Beginning, Bytes::from_static(b"{\"deliveries\":[")),
+            Told::Beginning | Told::Some if self.left.is_empty() => {
+                (Told::Everything, Bytes::from_static(b"]}"))
             }
-            Told::Begun if self.left.is_empty() => {
-                self.state = Told::Everything;
-                Ok(Some(Bytes::from_static(b"]}")))
+            Told::Beginning => {
+                let first = piece(&self.node, &mut self.left, &self.write).await?;
+                // Each stands behind a comma.
+                (Told::Some, first.slice(1..))
             }
-            Told::Begun => piece(&self.node, &mut self.left, &self.write)
-                .await
-                .map(Some),
-            Told::Everything => Ok(None),
-        }
+            Told::Some => (
+                Told::Some,
+                piece(&self.node, &mut self.left, &self.write).await?,
+            ),
+            Told::Everything => return Ok(None),
+        };
+        self.told = told;
+        Ok(Some(piece))
     }
 }
 
