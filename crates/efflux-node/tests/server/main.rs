@@ -8,13 +8,16 @@
 )]
 
 mod appending;
+mod certificates;
 mod client;
 mod consuming;
+mod encryption;
 mod events;
 mod hostile;
 mod limits;
 mod program;
 mod reading;
 mod remote;
+mod secure_client;
 mod security;
 mod topics;
