@@ -50,9 +50,9 @@ mod connection;
 mod listener;
 
 pub use self::access::{Access, Action, NewToken, Permission, Token, Tokens};
-pub use self::config::{Config, Limits, Prepared, TlsFiles};
+pub use self::config::{Config, Limits, Prepared};
 pub use self::exposure::Exposure;
 pub use self::listener::Server;
 pub use self::options::ServerOptions;
 pub use self::routes::openapi;
-pub use self::tls::Tls;
+pub use self::tls::{Tls, TlsFiles};

@@ -81,7 +81,7 @@ pub use expect::{Expect, Receipt};
 pub use find::{FindOptions, Finder};
 pub use frames::Frames;
 pub use log::{Appended, Backend, Batch, Journal, LookedUp, ReadLimit, Restoring, TopicLog};
-pub use options::{Access, BearerToken, StoreOptions, Sync, TopicOptions};
+pub use options::{Access, BearerToken, ClientCertificate, StoreOptions, Sync, TopicOptions};
 pub use query::{Query, QueryError};
 pub use restoration::Restoration;
 pub use store::Store;

@@ -1,5 +1,6 @@
 //! Settings of stores and topics. Settings are data; components such as the clock are arguments.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -140,6 +141,19 @@ pub struct StoreOptions {
     pub create: bool,
     /// What a node is shown that hosts the store, so that it lets this program in.
     pub token: Option<BearerToken>,
+    /// A file, as PEM, with those whom a node behind TLS is believed; the system's when left out.
+    pub ca_file: Option<PathBuf>,
+    /// What a node behind TLS is shown, so that it knows this program.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// Where the certificate is by which a node knows a program, and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The chain of certificates, the program's own first, as PEM.
+    pub cert: PathBuf,
+    /// The key, as PEM.
+    pub key: PathBuf,
 }
 
 /// The secret by which a node knows a program. It is never printed.
@@ -172,6 +186,8 @@ impl Default for StoreOptions {
             access: Access::Write,
             create: true,
             token: None,
+            ca_file: None,
+            client_certificate: None,
         }
     }
 }
@@ -196,6 +212,20 @@ impl StoreOptions {
     #[must_use]
     pub fn with_token(mut self, token: BearerToken) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Sets the file with those whom a node behind TLS is believed.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// Sets what a node behind TLS is shown.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
         self
     }
 }

@@ -10,6 +10,11 @@ pub mod wire;
 mod address;
 mod call;
 mod client;
+#[cfg(not(feature = "remote-tls"))]
+mod connector;
+#[cfg(feature = "remote-tls")]
+#[path = "remote/secure_connector.rs"]
+mod connector;
 
 mod frames;
 mod log;

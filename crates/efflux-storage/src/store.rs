@@ -71,7 +71,8 @@ impl Store {
     /// Opens the store at `url` for reading and writing, and makes it when it is not there.
     ///
     /// `file:PATH` or a bare path is a folder on this machine; `mem:` is a store in memory, gone
-    /// with its last handle; `http://HOST:PORT` is the store that a node hosts (feature `remote`).
+    /// with its last handle; `http://HOST:PORT` is the store that a node hosts (feature `remote`),
+    /// `https://HOST:PORT` one behind TLS (feature `remote-tls`).
     ///
     /// # Errors
     /// `Invalid` when the URL is none, the folder is no store or one of a newer version; `Conflict`

@@ -2,12 +2,14 @@
 
 mod action;
 mod bucket;
+mod certificate;
 mod identity;
 mod permission;
 mod secret;
 mod tokens;
 
 pub(crate) use self::action::{Need, need};
+pub(crate) use self::certificate::Certified;
 pub(crate) use self::identity::Identity;
 pub use self::permission::{Action, Permission};
 pub use self::tokens::{NewToken, Token, Tokens};
@@ -18,8 +20,8 @@ use std::time::SystemTime;
 use efflux_flow::particle::Timestamp;
 use efflux_flow::storage::remote::wire::ProblemKind;
 use efflux_flow::storage::{Error, Result};
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
+use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -78,36 +80,60 @@ impl Access {
         self.tokens.is_some()
     }
 
-    /// Finds out who sends a request.
-    pub(crate) fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Answer<Identity> {
+    /// Finds out who sends a request: by its token, or else by the certificate of its connection.
+    pub(crate) fn identify(
+        &self,
+        headers: &HeaderMap,
+        certified: Option<&Certified>,
+        now: Timestamp,
+    ) -> Answer<Identity> {
         let Some(watched) = &self.tokens else {
             return Ok(Identity::everyone());
         };
         let mut watched = watched.lock();
         watched.refresh();
+        match (certified, headers.get(AUTHORIZATION)) {
+            (Some(certified), None) => watched.by_certificate(headers, certified),
+            (_, shown) => watched.by_token(shown, now),
+        }
+    }
+}
+
+impl Watched {
+    fn by_token(&mut self, shown: Option<&HeaderValue>, now: Timestamp) -> Answer<Identity> {
         let refuse = || {
             Refusal::new(
                 ProblemKind::Unauthenticated,
                 "send a token that is valid: authorization: Bearer TOKEN",
             )
         };
-        let secret = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let secret = shown.and_then(|it| it.to_str().ok());
         let secret = secret.and_then(|text| text.split_once(' '));
         let secret = secret.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, secret) = secret.ok_or_else(refuse)?;
-        let token = watched
-            .tokens
-            .identify(secret.trim(), now)
-            .ok_or_else(refuse)?;
+        let token = self.tokens.identify(secret.trim(), now);
+        let token = token.ok_or_else(refuse)?;
         if !token.bucket.take(Instant::now()) {
-            let why = format!("the rate of token {} is used up: slow down", token.id);
-            return Err(Refusal::new(ProblemKind::TooManyRequests, why));
+            return Err(too_many(&format!("token {}", token.id)));
         }
         Ok(Identity::of(token))
     }
-}
 
-impl Watched {
+    /// A browser shows a certificate for any page that asks it to, so no page is let in by one.
+    fn by_certificate(&mut self, headers: &HeaderMap, certified: &Certified) -> Answer<Identity> {
+        let refuse = |why| Err(Refusal::new(ProblemKind::Forbidden, why));
+        if headers.contains_key(ORIGIN) {
+            return refuse("a page in a browser is let in by a token, not by a certificate");
+        }
+        let Some(certificate) = self.tokens.certified(certified) else {
+            return refuse("the file of tokens says nothing of a certificate for this name");
+        };
+        if !certificate.take(Instant::now()) {
+            return Err(too_many(&format!("certificate {}", certificate.form.name)));
+        }
+        Ok(Identity::certified(&certificate.form))
+    }
+
     /// Reads the file again when it has changed. While it cannot be read, what it held is valid.
     fn refresh(&mut self) {
         if self.checked.elapsed() < TOKENS_CHECK_TIME {
@@ -128,6 +154,11 @@ impl Watched {
             Err(error) => tracing::error!(%error, "tokens cannot be read again"),
         }
     }
+}
+
+fn too_many(whose: &str) -> Refusal {
+    let why = format!("the rate of {whose} is used up: slow down");
+    Refusal::new(ProblemKind::TooManyRequests, why)
 }
 
 fn modified(path: &std::path::Path) -> Option<SystemTime> {

@@ -7,6 +7,7 @@
 //! [tls]
 //! cert = "/etc/efflux/cert.pem"
 //! key = "/etc/efflux/key.pem"
+//! client_ca = "/etc/efflux/client-ca.pem"   # may be left out
 //!
 //! [limits]
 //! connections_max = 4096
@@ -24,7 +25,7 @@ use serde::Deserialize;
 use super::access::Access;
 use super::exposure::Exposure;
 use super::options::ServerOptions;
-use super::tls::Tls;
+use super::tls::{Tls, TlsFiles};
 
 /// The settings of a node. What is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,16 +44,6 @@ pub struct Config {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
-}
-
-/// Where a certificate and its key are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    /// The chain of certificates, the node's own first, as PEM.
-    pub cert: PathBuf,
-    /// The key, as PEM.
-    pub key: PathBuf,
 }
 
 /// Bounds of a node: see [`ServerOptions`]. Times are in milliseconds.
@@ -120,15 +111,18 @@ impl Config {
             is_insecure: self.insecure,
         };
         exposure.check().unwrap_or_else(&mut noted);
+        if self.tokens.is_none() && self.tls.as_ref().is_some_and(|it| it.client_ca.is_some()) {
+            noted(Error::invalid(
+                "tls.client_ca says whose certificates are believed, and nothing says what their \
+                 owners may do: name a file of tokens with [[certificate]] in it (--tokens)",
+            ));
+        }
         let access = self.tokens.as_ref().map(Access::tokens).transpose();
         let access = access.unwrap_or_else(|error| {
             noted(error);
             None
         });
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|files| Tls::read(&files.cert, &files.key));
+        let tls = self.tls.clone().map(Tls::read);
         let tls = tls.transpose().unwrap_or_else(|error| {
             noted(error);
             None

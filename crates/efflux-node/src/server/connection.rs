@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use super::access::Certified;
 use super::activity::Activity;
 use super::limits::{
     CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, HEADERS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
@@ -25,6 +26,7 @@ use super::streamed::Holding;
 /// Serves a connection until either side ends it, it is idle for too long, or the node stops.
 pub(crate) async fn serve<S>(
     stream: S,
+    certified: Option<Certified>,
     routes: Router,
     options: &ServerOptions,
     mut stop: watch::Receiver<bool>,
@@ -33,7 +35,10 @@ pub(crate) async fn serve<S>(
 {
     let activity = Activity::new();
     let requests = activity.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(certified) = &certified {
+            request.extensions_mut().insert(certified.clone());
+        }
         let under_way = requests.begin();
         let routes = routes.clone();
         async move {

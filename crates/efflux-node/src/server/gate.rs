@@ -14,7 +14,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::access::{Identity, Need, need};
+use super::access::{Certified, Identity, Need, need};
 use super::audit::{is_administrative, note};
 use super::limits::{HEADERS_BYTES_MAX, HEADERS_MAX};
 use super::metrics::Counted;
@@ -96,7 +96,8 @@ fn admit(node: &Node, request: &mut Request, route: &str) -> Answer<Held> {
         return Ok((None, counted));
     }
     let now = node.store().clock().now();
-    let identity = node.access().identify(request.headers(), now)?;
+    let certified = request.extensions().get::<Certified>();
+    let identity = node.access().identify(request.headers(), certified, now)?;
     match need {
         Some(Need::OnTopic(action)) => identity.demand(action, &topic(request)?)?,
         Some(Need::Everywhere(action)) => identity.demand_everywhere(action)?,

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::access::Access;
+use super::access::{Access, Certified};
 use super::connection;
 use super::limits::ACCEPT_PAUSE;
 use super::node::Node;
@@ -165,11 +165,15 @@ async fn handle(
     }
     let options = node.options();
     let Some(tls) = tls else {
-        return connection::serve(stream, routes, options, stop).await;
+        return connection::serve(stream, None, routes, options, stop).await;
     };
     let shaken = tls.acceptor().accept(stream);
     match tokio::time::timeout(options.head_time, shaken).await {
-        Ok(Ok(stream)) => connection::serve(stream, routes, options, stop).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates();
+            let certified = shown.and_then(<[_]>::first).map(|it| Certified::of(it));
+            connection::serve(stream, certified, routes, options, stop).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
         Err(_) => tracing::debug!("the TLS handshake took too long"),
     }

@@ -8,8 +8,10 @@
 )]
 
 mod appending;
+mod certificates;
 mod client;
 mod consuming;
+mod encryption;
 mod events;
 mod hostile;
 mod large;
@@ -17,5 +19,6 @@ mod limits;
 mod program;
 mod reading;
 mod remote;
+mod secure_client;
 mod security;
 mod topics;

@@ -7,13 +7,16 @@ use crate::client::{Client, Node};
 use efflux_node::server::{Access, ServerOptions};
 use http::StatusCode;
 
-fn efflux() -> Command {
+pub(crate) fn efflux() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_efflux"));
     command
         .env_remove("EFFLUX_STORE")
         .env_remove("EFFLUX_LISTEN")
         .env_remove("EFFLUX_TOKENS")
-        .env_remove("EFFLUX_TOKEN");
+        .env_remove("EFFLUX_TOKEN")
+        .env_remove("EFFLUX_CA_FILE")
+        .env_remove("EFFLUX_CLIENT_CERT")
+        .env_remove("EFFLUX_CLIENT_KEY");
     command
 }
 
@@ -45,7 +48,7 @@ fn serve(store: &str) -> (Child, Client) {
 }
 
 /// Sends the program a signal, as `kill` names it.
-fn signal(serving: &Child, name: &str) {
+pub(crate) fn signal(serving: &Child, name: &str) {
     let pid = serving.id().to_string();
     assert!(
         Command::new("kill")

@@ -1,20 +1,13 @@
-//! Tokens, permissions, encryption, and who may reach a node at all.
+//! Tokens, permissions, and who may reach a node at all.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use efflux_node::particle::Timestamp;
-use efflux_node::server::{Access, NewToken, Server, ServerOptions, Tls, Tokens};
-use efflux_node::storage::{Clock, Store, SystemClock};
+use efflux_node::server::{Access, NewToken, ServerOptions, Tokens};
+use efflux_node::storage::{Clock, SystemClock};
 use http::{Method, StatusCode};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use crate::client::{Answer, Client, Node};
 
@@ -335,70 +328,6 @@ async fn pages_of_other_origins_do_not_reach_a_node_of_ones_own_machine() {
     }
     let local = [("origin", "http://localhost:3000")];
     assert_eq!(node.client.append("x", &local).await.sequences(), [1]);
-}
-
-fn tls_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/server/tls")
-        .join(name)
-}
-
-async fn encrypted() -> Node {
-    let store = Store::open("mem:").await.unwrap();
-    let mut options = ServerOptions::default();
-    options.head_time = Duration::from_millis(200);
-    let server = Server::bind(store, "127.0.0.1:0", options).await.unwrap();
-    let tls = Tls::read(&tls_file("cert.pem"), &tls_file("key.pem")).unwrap();
-    Node::run(server.with_tls(tls))
-}
-
-#[tokio::test]
-async fn an_encrypted_node_is_spoken_to_through_tls_alone() {
-    let node = encrypted().await;
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(tls_file("cert.pem")).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from("localhost").unwrap();
-    let stream = TcpStream::connect(node.address).await.unwrap();
-    let mut stream = connector.connect(name, stream).await.unwrap();
-    let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"),
-        "{answer}"
-    );
-
-    for sent in ["GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", ""] {
-        let mut plain = node.connect().await;
-        plain.write_all(sent.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        let _ = plain.read_to_end(&mut answer).await;
-        assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
-    }
-}
-
-#[test]
-fn files_that_are_no_certificate_and_no_key_are_refused() {
-    let (cert, key) = (tls_file("cert.pem"), tls_file("key.pem"));
-    assert!(Tls::read(&cert, &key).is_ok());
-    for (cert, key) in [
-        (&key, &key),
-        (&cert, &cert),
-        (&tls_file("nowhere.pem"), &key),
-        (&cert, &tls_file("nowhere.pem")),
-    ] {
-        assert!(Tls::read(cert, key).is_err(), "{cert:?} {key:?}");
-    }
 }
 
 #[tokio::test]

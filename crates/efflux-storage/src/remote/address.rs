@@ -4,47 +4,59 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
-/// Where a node is: `http://HOST:PORT`.
+/// What a URL of a node looks like.
+const FORM: &str = "a node is http://HOST:PORT or https://HOST:PORT";
+
+/// Where a node is: `http://HOST:PORT`, or `https://HOST:PORT` behind TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     /// Host and port, as they stand in a URL.
     authority: String,
+    is_encrypted: bool,
 }
 
 impl Address {
-    /// Reads `http://HOST[:PORT]`, with or without a slash at the end.
+    /// Reads `http://HOST[:PORT]` or `https://HOST[:PORT]`, with or without a slash at the end.
     ///
     /// # Errors
     /// `Invalid` when it is none.
     pub(crate) fn parse(url: &str) -> Result<Self> {
-        let refuse = |why: &str| Error::invalid(format!("store {url:?}: {why}"));
-        let Some(rest) = url.strip_prefix("http://") else {
-            return Err(refuse("a node is http://HOST:PORT"));
+        let refuse = |why: &str| Error::invalid(format!("store {url:?}: {FORM}{why}"));
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| refuse(""))?;
+        let is_encrypted = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(refuse("")),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let parsed: http::uri::Authority = authority
-            .parse()
-            .map_err(|_| refuse("a node is http://HOST:PORT"))?;
+        let parsed: http::uri::Authority = authority.parse().map_err(|_| refuse(""))?;
         let port = authority.strip_prefix(parsed.host());
         let port = port.map(|rest| rest.strip_prefix(':').unwrap_or("80"));
         let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
         if parsed.host().is_empty() || !has_port {
-            return Err(refuse("a node is http://HOST:PORT, without a user"));
+            return Err(refuse(", without a user"));
         }
         Ok(Self {
             authority: authority.to_owned(),
+            is_encrypted,
         })
+    }
+
+    /// Whether the node is behind TLS.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// The URL of a path with its query.
     pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.authority)
+        format!("{self}{path}")
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
     }
 }
 
@@ -58,6 +70,7 @@ mod tests {
             "http://localhost:7150",
             "http://[::1]:7150/",
             "http://node.example",
+            "https://node.example:7150/",
         ] {
             let address = Address::parse(url).unwrap();
             assert_eq!(address.to_string(), url.trim_end_matches('/'));
@@ -71,7 +84,9 @@ mod tests {
             "http://a:",
             "http://a:70000",
             "http://me@host",
-            "https://host",
+            "https://me@host",
+            "ftp://host",
+            "http:host",
             "http://ho st",
         ] {
             assert!(Address::parse(url).is_err(), "{url}");

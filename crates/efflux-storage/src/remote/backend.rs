@@ -39,7 +39,7 @@ impl RemoteBackend {
     /// # Errors
     /// `Unavailable` when it cannot be reached.
     pub(crate) async fn open(address: Address, options: &StoreOptions) -> Result<Self> {
-        let client = Arc::new(Client::start(address, options.token.as_ref())?);
+        let client = Arc::new(Client::start(address, options)?);
         // A node that wants a token says so here, and not with the first topic.
         client.send(Call::get("/v1/topics".to_owned())).await?;
         Ok(Self {

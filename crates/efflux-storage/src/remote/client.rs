@@ -20,13 +20,14 @@ use tokio::task::JoinHandle;
 
 use super::address::Address;
 use super::call::{Call, Reply};
+use super::connector::{Connector, connector};
 use super::wire::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
     REMOTE_ANSWER_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_CONNECT_TIME, REMOTE_IDLE_TIME,
     REMOTE_PAUSE, REMOTE_TIME,
 };
-use crate::options::BearerToken;
+use crate::options::{BearerToken, StoreOptions};
 
 /// How long a request may wait at the node at once; longer waits are several requests.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -43,7 +44,7 @@ pub(super) struct Client {
 #[derive(Clone)]
 struct Sender {
     address: Address,
-    connections: Connections<HttpConnector, Full<Bytes>>,
+    connections: Connections<Connector, Full<Bytes>>,
     /// What the node is shown, never printed.
     authorization: Option<HeaderValue>,
 }
@@ -59,9 +60,11 @@ impl Client {
     /// A client of the node at this address. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header.
-    pub(super) fn start(address: Address, token: Option<&BearerToken>) -> Result<Self> {
-        let authorization = token.map(authorization).transpose()?;
+    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header, or
+    /// when files of certificates do not hold what they should.
+    pub(super) fn start(address: Address, options: &StoreOptions) -> Result<Self> {
+        let authorization = options.token.as_ref().map(authorization).transpose()?;
+        let connections = connections(&address, options)?;
         let failed = |error| Error::io("cannot start the thread that talks to the node", error);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
@@ -75,13 +78,6 @@ impl Client {
             .name("efflux-remote".to_owned())
             .spawn(run)
             .map_err(failed)?;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(REMOTE_CONNECT_TIME));
-        let connections = Connections::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(REMOTE_IDLE_TIME)
-            .build(connector);
         Ok(Self {
             sender: Sender {
                 address,
@@ -216,6 +212,19 @@ impl Sender {
         let what = format!("the node at {address} cannot be reached: {why}");
         Error::new(ErrorKind::Unavailable, what)
     }
+}
+
+fn connections(
+    address: &Address,
+    options: &StoreOptions,
+) -> Result<Connections<Connector, Full<Bytes>>> {
+    let mut plain = HttpConnector::new();
+    plain.set_nodelay(true);
+    plain.set_connect_timeout(Some(REMOTE_CONNECT_TIME));
+    Ok(Connections::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(REMOTE_IDLE_TIME)
+        .build(connector(plain, address, options)?))
 }
 
 fn authorization(token: &BearerToken) -> Result<HeaderValue> {

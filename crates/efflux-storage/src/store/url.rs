@@ -14,12 +14,13 @@ pub(super) enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// Reads `mem:`, `file:PATH`, `file://PATH`, a bare path, or `http://HOST:PORT`.
+    /// Reads `mem:`, `file:PATH`, `file://PATH`, a bare path, `http://HOST:PORT` or
+    /// `https://HOST:PORT`.
     pub(super) fn parse(url: &str) -> Result<Self> {
         if url == "mem:" {
             return Ok(Self::Memory);
         }
-        if url.starts_with("http:") {
+        if url.starts_with("http:") || url.starts_with("https:") {
             return Ok(Self::Node(url.to_owned()));
         }
         let path = match url.strip_prefix("file:") {
@@ -27,7 +28,7 @@ impl StoreUrl {
             None => match url.split_once(':') {
                 Some((scheme, _)) if is_scheme(scheme) => {
                     return Err(Error::invalid(format!(
-                        "store {url:?}: `{scheme}:` is unknown; use file:PATH, a path, mem:, or http://HOST:PORT"
+                        "store {url:?}: `{scheme}:` is unknown; use file:PATH, a path, mem:, or http(s)://HOST:PORT"
                     )));
                 }
                 _ => url,

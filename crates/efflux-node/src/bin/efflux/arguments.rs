@@ -1,7 +1,9 @@
 //! What stands on the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
-use efflux_node::storage::BearerToken;
+use efflux_node::storage::{BearerToken, ClientCertificate, StoreOptions};
 
 use crate::command::{
     append, backup, completions, consume, consumer, export, find, get, head, import, read, restore,
@@ -32,7 +34,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     #[arg(
-        help = "The store: file:PATH, a path, mem:, or http://HOST:PORT",
+        help = "The store: file:PATH, a path, mem:, or http(s)://HOST:PORT",
         long,
         global = true,
         env = "EFFLUX_STORE",
@@ -49,6 +51,27 @@ pub(crate) struct Global {
         value_name = "TOKEN"
     )]
     pub(crate) token: Option<Token>,
+    /// Whom a node behind TLS is believed, as PEM [default: those whom the system trusts]
+    #[arg(long, global = true, env = "EFFLUX_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate that a node behind TLS is shown, as PEM
+    #[arg(
+        long,
+        global = true,
+        env = "EFFLUX_CLIENT_CERT",
+        requires = "client_key",
+        value_name = "FILE"
+    )]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM
+    #[arg(
+        long,
+        global = true,
+        env = "EFFLUX_CLIENT_KEY",
+        requires = "client_cert",
+        value_name = "FILE"
+    )]
+    pub(crate) client_key: Option<PathBuf>,
     /// How results are printed; json is a stable interface, raw prints payloads
     #[arg(
         short,
@@ -62,6 +85,18 @@ pub(crate) struct Global {
     /// What follows each payload with -o raw; \n, \t and \0 are understood [default: \n]
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) separator: Option<String>,
+}
+
+impl Global {
+    /// The settings of a store, with what a node is shown and whom it is believed.
+    pub(crate) fn shown(&self, mut options: StoreOptions) -> StoreOptions {
+        options.token = self.token.as_ref().map(|token| token.0.clone());
+        options.ca_file.clone_from(&self.ca_file);
+        if let (Some(cert), Some(key)) = (self.client_cert.clone(), self.client_key.clone()) {
+            options.client_certificate = Some(ClientCertificate { cert, key });
+        }
+        options
+    }
 }
 
 /// What a node is shown, never printed.

@@ -3,7 +3,7 @@
 use efflux_node::particle::TopicName;
 use efflux_node::storage::{ErrorKind, Store, StoreOptions, Topic};
 
-use crate::arguments::Global;
+use crate::arguments::{Command, Global};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Printer, Separator};
@@ -19,11 +19,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
-        Ok(Self {
-            global,
-            interrupt: Interrupt::listen()?,
-        })
+    pub(crate) fn new(global: Global, command: &Command) -> Result<Self, Failure> {
+        let interrupt = Interrupt::new();
+        // SIGHUP asks other commands to end, and a node to read its certificate again.
+        if !matches!(command, Command::Serve(_)) {
+            interrupt.listen()?;
+        }
+        Ok(Self { global, interrupt })
     }
 
     /// A printer for standard output; what follows each payload is a line's end unless asked
@@ -70,10 +72,7 @@ impl Context {
 
     async fn open(&self, options: StoreOptions) -> Result<Store, Failure> {
         let url = &self.global.store;
-        let options = match &self.global.token {
-            Some(token) => options.with_token(token.0.clone()),
-            None => options,
-        };
+        let options = self.global.shown(options);
         Store::open_with(url, options).await.map_err(|error| {
             let kind = error.kind();
             let failure = Failure::from(error);

@@ -22,7 +22,7 @@ use exit::{Exit, Failure};
 fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::parse();
     let output = global.output;
-    let outcome = Context::new(global).and_then(|context| {
+    let outcome = Context::new(global, &command).and_then(|context| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use efflux_flow::storage::remote::wire::ProblemKind;
 
+use super::certificate::CertificateForm;
 use super::permission::{Action, Permission};
 use super::tokens::Token;
 use crate::server::refusal::{Answer, Refusal};
@@ -15,7 +16,7 @@ const KEPT: &str = "efflux.";
 /// Who sends a request, and what they may do.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// The token's id; none where no token is needed.
+    /// The token's id, or `certificate:NAME`; none where neither is needed.
     token: Option<Arc<str>>,
     permissions: Arc<[Permission]>,
 }
@@ -36,7 +37,15 @@ impl Identity {
         }
     }
 
-    /// The token's id, or what stands for everyone.
+    /// The owner of a certificate.
+    pub(super) fn certified(certificate: &CertificateForm) -> Self {
+        Self {
+            token: Some(format!("certificate:{}", certificate.name).into()),
+            permissions: certificate.permissions.as_slice().into(),
+        }
+    }
+
+    /// The token's id, the certificate's name, or what stands for everyone.
     pub(crate) fn name(&self) -> &str {
         self.token.as_deref().unwrap_or("everyone")
     }
@@ -74,8 +83,8 @@ impl Identity {
     }
 
     fn forbidden(&self, action: Action, topic: &str) -> Refusal {
-        let (token, action) = (self.name(), action.name());
-        let why = format!("token {token} has no permission {action}:{topic}");
+        let (who, action) = (self.name(), action.name());
+        let why = format!("{who} has no permission {action}:{topic}");
         Refusal::new(ProblemKind::Forbidden, why)
     }
 }

@@ -9,6 +9,11 @@
 //! expires = "2027-01-01T00:00:00Z"        # may be left out
 //! requests_per_second = 100               # may be left out
 //! permissions = ["consume:orders", "append:invoices.*"]
+//!
+//! [[certificate]]
+//! name = "billing.example"                # a name of a host that the certificate is for
+//! requests_per_second = 100               # may be left out
+//! permissions = ["consume:orders"]
 //! ```
 
 use std::fs;
@@ -20,6 +25,7 @@ use efflux_flow::storage::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
+use super::certificate::{Certificate, CertificateForm, Certified};
 use super::permission::Permission;
 use super::secret;
 
@@ -30,6 +36,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Tokens {
     all: Vec<Token>,
+    certificates: Vec<Certificate>,
 }
 
 /// A token, without its secret.
@@ -69,6 +76,8 @@ pub struct NewToken {
 struct FileForm {
     #[serde(default)]
     token: Vec<TokenForm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    certificate: Vec<CertificateForm>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,7 +115,11 @@ impl Tokens {
         let all: Vec<Token> = all
             .collect::<Result<_>>()
             .map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { all })
+        let certificates = form.certificate.into_iter().map(Certificate::from);
+        Ok(Self {
+            all,
+            certificates: certificates.collect(),
+        })
     }
 
     /// Writes the file anew, readable for its owner alone: a crash leaves the one or the other.
@@ -117,6 +130,7 @@ impl Tokens {
         let failed = |error| Error::io(format!("write {}", path.display()), error);
         let form = FileForm {
             token: self.all.iter().map(TokenForm::from).collect(),
+            certificate: self.certificates.iter().map(|it| it.form.clone()).collect(),
         };
         let text = toml::to_string(&form).map_err(|error| Error::invalid(error.to_string()))?;
         let beside = path.with_extension("new");
@@ -181,12 +195,21 @@ impl Tokens {
         (secret::is_of(secret, &token.hash) && is_valid).then_some(token)
     }
 
+    /// What is said of the owner of a certificate: the first that names it.
+    pub(super) fn certified(&mut self, certified: &Certified) -> Option<&mut Certificate> {
+        let mut certificates = self.certificates.iter_mut();
+        certificates.find(|certificate| certificate.is_of(certified))
+    }
+
     /// Goes on counting requests where an earlier reading of the file stood.
     pub(super) fn keep_rates(&mut self, earlier: &Self) {
         for token in &mut self.all {
             if let Some(before) = earlier.all.iter().find(|before| before.id == token.id) {
                 token.bucket = token.bucket.or_rest_of(before.bucket);
             }
+        }
+        for certificate in &mut self.certificates {
+            certificate.keep_rate(&earlier.certificates);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use efflux_node::server::{Config, Server, TlsFiles};
+use efflux_node::server::{Config, Server, Tls, TlsFiles};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::Outcome;
@@ -49,6 +50,9 @@ pub(crate) struct Arguments {
         value_name = "FILE"
     )]
     tls_key: Option<PathBuf>,
+    /// Whose certificates of clients are believed, as PEM; the file of tokens says what they allow
+    #[arg(long, env = "EFFLUX_TLS_CLIENT_CA", value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
     /// Listen off the loopback address without encryption and authentication
     #[arg(long)]
     insecure: bool,
@@ -84,7 +88,18 @@ impl Arguments {
         config.insecure |= self.insecure;
         config.tokens = self.tokens.clone().or(config.tokens);
         if let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
-            config.tls = Some(TlsFiles { cert, key });
+            let client_ca = config.tls.and_then(|files| files.client_ca);
+            config.tls = Some(TlsFiles::new(cert, key));
+            if let (Some(files), Some(path)) = (&mut config.tls, client_ca) {
+                files.client_ca = Some(path);
+            }
+        }
+        if let Some(path) = self.tls_client_ca.clone() {
+            let files = config.tls.as_mut().ok_or_else(|| {
+                let why = "--tls-client-ca needs a certificate of the node: --tls-cert, --tls-key";
+                Failure::new(Exit::Usage, why)
+            })?;
+            files.client_ca = Some(path);
         }
         Ok(config)
     }
@@ -97,6 +112,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         return Ok(Exit::Success);
     }
     log(&arguments);
+    context.interrupt.listen_within_runtime()?;
+    let hangups = signal(SignalKind::hangup());
+    let hangups = hangups.map_err(|error| Failure::io("cannot listen to SIGHUP", &error))?;
+    tokio::spawn(reload(hangups, prepared.tls.clone()));
     let store = context.open_or_create().await?;
     let address = prepared.address.to_string();
     let mut server = Server::bind(store, &address, prepared.options).await?;
@@ -113,6 +132,19 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     note(&format!("serving {url} on {scheme}://{address}"));
     server.run(context.interrupt.asked()).await?;
     Ok(Exit::Success)
+}
+
+/// Reads the certificate again whenever SIGHUP comes.
+async fn reload(mut hangups: Signal, tls: Option<Tls>) {
+    while hangups.recv().await.is_some() {
+        match tls.as_ref().map(Tls::reload) {
+            Some(Ok(())) => tracing::info!("the certificate was read again"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the certificate cannot be read again, the former one stays");
+            }
+            None => tracing::info!("there is no certificate to read again"),
+        }
+    }
 }
 
 fn log(arguments: &Arguments) {
