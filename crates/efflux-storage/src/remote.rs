@@ -15,12 +15,14 @@ mod connector;
 #[cfg(feature = "remote-tls")]
 #[path = "remote/secure_connector.rs"]
 mod connector;
+mod pieces;
 
 mod frames;
 mod log;
 
 mod backend;
 mod consumer;
+mod restoration;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::backend::RemoteBackend;

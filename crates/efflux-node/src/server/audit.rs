@@ -26,7 +26,10 @@ struct Administered<'a> {
 /// Whether a request changes more than a topic's particles and a consumer's position.
 pub(crate) fn is_administrative(method: &Method, route: &str) -> bool {
     let changes = method == Method::PUT || method == Method::DELETE;
-    changes || route.ends_with("/reopen") || route.ends_with("/seek")
+    changes
+        || route.ends_with("/reopen")
+        || route.ends_with("/restoration")
+        || route.ends_with("/seek")
 }
 
 /// Notes an administrative action. It was answered already, so a failure can only be logged.

@@ -8,6 +8,7 @@ mod header;
 mod json;
 mod message;
 mod parameters;
+mod restoration;
 
 pub(crate) use self::accept::choose;
 pub(crate) use self::batch::{MessageForm, from_frames, from_json, from_ndjson};
@@ -17,3 +18,4 @@ pub(crate) use self::header::{essence, one};
 pub(crate) use self::json::{Json, object, parse};
 pub(crate) use self::message::{message, parsed, with_encoding};
 pub(crate) use self::parameters::{Path, Query};
+pub(crate) use self::restoration::RestorationParts;

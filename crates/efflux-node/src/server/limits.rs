@@ -106,3 +106,10 @@ pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
 
 /// How often the file of tokens is looked at: a revoked token is valid for a second at most.
 pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);
+
+/// Most bytes of a line of a topic that comes to be restored: 8 MiB, a consumer with as many settled
+/// ranges as there can be.
+pub(crate) const RESTORATION_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most bytes of frames behind one line of it: 32 MiB, more than the largest frame has.
+pub(crate) const RESTORATION_FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -7,6 +7,7 @@ mod events;
 mod head;
 mod operation;
 mod particles;
+mod restoration;
 mod topics;
 mod verify;
 
@@ -44,6 +45,7 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(topics::list))
         .routes(routes!(topics::put, topics::show, topics::delete))
         .routes(routes!(topics::reopen))
+        .routes(routes!(restoration::restore))
         .routes(routes!(head::head))
         .routes(routes!(append::one, particles::list))
         .routes(routes!(append::batch))
@@ -54,6 +56,7 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verify::verify))
         .routes(routes!(consumers::list))
         .routes(routes!(consumers::put, consumers::show, consumers::delete))
+        .routes(routes!(consumers::state))
         .routes(routes!(deliveries::receive))
         .routes(routes!(deliveries::commit))
         .routes(routes!(deliveries::rollback))

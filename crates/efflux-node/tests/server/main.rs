@@ -19,6 +19,7 @@ mod limits;
 mod program;
 mod reading;
 mod remote;
+mod restoring;
 mod secure_client;
 mod security;
 mod topics;
