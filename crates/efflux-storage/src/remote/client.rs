@@ -63,9 +63,16 @@ impl Client {
     /// A client of the node at this address. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header, or
-    /// when files of certificates do not hold what they should.
+    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header or would
+    /// cross a network in clear, or when files of certificates do not hold what they should.
     pub(super) fn start(address: Address, options: &StoreOptions) -> Result<Self> {
+        if options.token.is_some() && address.is_readable_on_the_way() && !options.token_in_clear {
+            return Err(Error::invalid(format!(
+                "the token is not sent to {address}, because everyone on the way could read it: use \
+                 https://, or say that it may cross this network in clear \
+                 (StoreOptions::with_token_in_clear, --token-in-clear)"
+            )));
+        }
         let authorization = options.token.as_ref().map(authorization).transpose()?;
         let connector = connector(plain(), &address, options)?;
         let connections = connections(connector.clone());

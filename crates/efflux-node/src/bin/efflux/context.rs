@@ -84,6 +84,10 @@ impl Context {
                 ErrorKind::Conflict => {
                     failure.with_try("wait until that process has ended; reading works meanwhile")
                 }
+                ErrorKind::Invalid if url.starts_with("http") => failure.with_try(
+                    "--token or EFFLUX_TOKEN with a token of the node, --ca-file with whom it is \
+                     believed: docs/node.md says who may do what",
+                ),
                 ErrorKind::Invalid => failure.with_try(
                     "--store file:PATH with an empty or new folder, or a folder that is a store",
                 ),
