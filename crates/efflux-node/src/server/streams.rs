@@ -152,6 +152,7 @@ impl http_body::Body for Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body::Body as _;
     use http_body_util::BodyExt;
 
     #[tokio::test]
