@@ -31,6 +31,8 @@ mod streamed;
 mod streams;
 mod tls;
 
+mod trace;
+
 mod cloudevents;
 mod refusal;
 

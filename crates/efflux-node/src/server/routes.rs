@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use efflux_flow::storage::remote::wire::Problem;
 use http::StatusCode;
@@ -27,6 +27,7 @@ use super::answer;
 use super::gate;
 use super::node::Node;
 use super::refusal::{Answer, Refusal};
+use super::trace;
 
 /// What the interface's description begins with; the rest is made from the handlers.
 #[derive(OpenApi)]
@@ -84,6 +85,7 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         .fallback(no_route)
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(node), gate::pass))
+        .layer(from_fn(trace::request))
         .with_state(Arc::clone(node))
 }
 

@@ -1,18 +1,17 @@
 //! `efflux serve`: hosts the store for others over HTTP.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use efflux_node::server::{Config, Prepared, Server, Tls, TlsFiles};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::level_filters::LevelFilter;
 
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::note;
+use crate::telemetry::Telemetry;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -59,22 +58,8 @@ pub(crate) struct Arguments {
     /// Check all settings, tell what is wrong with them, and end
     #[arg(long)]
     check: bool,
-    /// What is logged on standard error: off, error, warn, info, debug or trace
-    #[arg(long, env = "EFFLUX_LOG", default_value = "info", value_name = "LEVEL")]
-    log: LevelFilter,
-    /// How it is logged
-    #[arg(long, env = "EFFLUX_LOG_FORMAT", value_enum, default_value_t)]
-    log_format: LogFormat,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 impl Arguments {
@@ -139,7 +124,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         note("the settings are right");
         return Ok(Exit::Success);
     }
-    log(&arguments);
+    let telling = arguments.telemetry.start()?;
     context.interrupt.listen_within_runtime()?;
     let hangups = signal(SignalKind::hangup());
     let hangups = hangups.map_err(|error| Failure::io("cannot listen to SIGHUP", &error))?;
@@ -158,7 +143,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     }
     let (url, address) = (&context.global.store, server.address());
     note(&format!("serving {url} on {scheme}://{address}"));
-    server.run(context.interrupt.asked()).await?;
+    let ended = server.run(context.interrupt.asked()).await;
+    telling.end().await;
+    ended?;
     Ok(Exit::Success)
 }
 
@@ -172,15 +159,5 @@ async fn reload(mut hangups: Signal, tls: Option<Tls>) {
             }
             None => tracing::info!("there is no certificate to read again"),
         }
-    }
-}
-
-fn log(arguments: &Arguments) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(arguments.log)
-        .with_writer(io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
     }
 }
