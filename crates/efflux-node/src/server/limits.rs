@@ -133,3 +133,13 @@ pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
 
 /// How often the file of tokens is looked at: a revoked token is valid for a second at most.
 pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);
+
+/// Refused administrative attempts with one status that are noted in the trail within
+/// [`REFUSALS_TIME`]: 60, together some 6 MB a day at most. The others are counted.
+pub const REFUSALS_NOTED_MAX: u32 = 60;
+
+/// See [`REFUSALS_NOTED_MAX`].
+pub const REFUSALS_TIME: Duration = Duration::from_secs(600);
+
+/// How long shutting down waits for administrative actions that are under way, and their notes.
+pub const ADMINISTERING_TIME: Duration = Duration::from_secs(5);
