@@ -43,6 +43,7 @@ mod metrics;
 mod node;
 
 mod audit;
+mod lasting;
 
 mod answer;
 mod extract;

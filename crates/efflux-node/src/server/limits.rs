@@ -140,3 +140,13 @@ pub(crate) const RESTORATION_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Most bytes of frames behind one line of it: 32 MiB, more than the largest frame has.
 pub(crate) const RESTORATION_FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Refused administrative attempts with one status that are noted in the trail within
+/// [`REFUSALS_TIME`]: 60, together some 6 MB a day at most. The others are counted.
+pub const REFUSALS_NOTED_MAX: u32 = 60;
+
+/// See [`REFUSALS_NOTED_MAX`].
+pub const REFUSALS_TIME: Duration = Duration::from_secs(600);
+
+/// How long shutting down waits for administrative actions that are under way, and their notes.
+pub const ADMINISTERING_TIME: Duration = Duration::from_secs(5);

@@ -10,8 +10,10 @@ use efflux_flow::storage::{Result, Store, Topic, TopicOptions};
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
 
 use super::access::Access;
+use super::activity::Activity;
+use super::audit::Refusals;
 use super::consumers::OpenConsumers;
-use super::limits::LARGE_BYTES_MAX;
+use super::limits::{ADMINISTERING_TIME, LARGE_BYTES_MAX};
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::patience::Patience;
@@ -35,6 +37,9 @@ pub(crate) struct Node {
     bodies: Arc<Semaphore>,
     large: Arc<Semaphore>,
     metrics: Metrics,
+    refusals: Refusals,
+    /// Administrative actions, which go on when their clients have gone.
+    administering: Activity,
     topics: RwLock<BTreeMap<TopicName, Hosted>>,
     consumers: OpenConsumers,
 }
@@ -89,6 +94,8 @@ impl Node {
             bodies: Arc::new(Semaphore::new(body_units)),
             large: Arc::new(Semaphore::new(LARGE_BYTES_MAX / BODY_UNIT_BYTES)),
             metrics: Metrics::new(),
+            refusals: Refusals::default(),
+            administering: Activity::new(),
             topics: RwLock::default(),
             consumers: OpenConsumers::default(),
         }
@@ -117,6 +124,15 @@ impl Node {
 
     pub(crate) const fn consumers(&self) -> &OpenConsumers {
         &self.consumers
+    }
+
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Administrative actions, which go on when their clients have gone.
+    pub(crate) const fn administering(&self) -> &Activity {
+        &self.administering
     }
 
     /// Whether the node was asked to stop.
@@ -244,6 +260,10 @@ impl Node {
 
     /// Lets go of everything and closes the store.
     pub(crate) async fn close(&self) -> Result<()> {
+        let noted = tokio::time::timeout(ADMINISTERING_TIME, self.administering.rests());
+        if noted.await.is_err() {
+            tracing::warn!("an administrative action did not finish in time");
+        }
         self.consumers.clear().await;
         self.topics.write().await.clear();
         self.store.close().await

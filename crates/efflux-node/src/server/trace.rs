@@ -15,7 +15,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     let span = span(&request);
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }

@@ -52,7 +52,15 @@ impl Node {
 
     /// A node with a store in memory whose clients need tokens.
     pub(crate) async fn start_guarded(options: ServerOptions, access: Access) -> Self {
-        let store = Store::open("mem:").await.unwrap();
+        Self::start_guarded_in("mem:", options, access).await
+    }
+
+    pub(crate) async fn start_guarded_in(
+        url: &str,
+        options: ServerOptions,
+        access: Access,
+    ) -> Self {
+        let store = Store::open(url).await.unwrap();
         let server = Server::bind(store, "127.0.0.1:0", options).await.unwrap();
         Self::run(server.with_access(access))
     }

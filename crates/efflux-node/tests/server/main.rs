@@ -13,6 +13,8 @@ mod client;
 mod consuming;
 mod encryption;
 mod events;
+#[cfg(feature = "otlp")]
+mod exporting;
 mod hostile;
 mod large;
 mod limits;

@@ -33,8 +33,12 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What is said of traces.
 #[derive(Debug, Args)]
 pub(crate) struct Traces {
-    /// Export traces with OTLP over HTTP to this collector, as http://localhost:4318
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(
+        help = "Export traces with OTLP over HTTP to this collector, as http://localhost:4318",
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL"
+    )]
     otlp_endpoint: Option<String>,
     /// What part of the requests is traced, from 0 to 1; of those that come in a trace, what it says
     #[arg(
@@ -46,6 +50,9 @@ pub(crate) struct Traces {
     traced: f64,
 }
 
+/// What collects spans.
+type SpanLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
 /// Spans on their way to the collector.
 #[derive(Debug)]
 pub(crate) struct Exporting(SdkTracerProvider);
@@ -55,11 +62,9 @@ impl Traces {
     ///
     /// # Errors
     /// When the collector's URL is none, or there is nobody to believe it.
-    pub(crate) fn layer<S>(
-        &self,
-    ) -> Result<Option<(Box<dyn Layer<S> + Send + Sync>, Exporting)>, Failure>
+    pub(crate) fn layer<S>(&self) -> Result<Option<(SpanLayer<S>, Exporting)>, Failure>
     where
-        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+        S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
         let Some(endpoint) = &self.otlp_endpoint else {
             return Ok(None);
