@@ -164,7 +164,7 @@ async fn one_connection_does_not_take_all_places() {
     }
     under_way(&node, 2).await;
     assert_eq!(node.client.get("/v1/topics").await.status, StatusCode::OK);
-    waiting.iter().for_each(|it| it.abort());
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
