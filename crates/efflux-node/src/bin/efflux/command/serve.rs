@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use efflux_node::server::{Config, Prepared, Server, Tls, TlsFiles};
+use efflux_node::server::{Config, MeasuredDisk, Prepared, Server, Tls, TlsFiles};
+use efflux_node::storage::RealDisk;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Outcome;
@@ -129,10 +131,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let hangups = signal(SignalKind::hangup());
     let hangups = hangups.map_err(|error| Failure::io("cannot listen to SIGHUP", &error))?;
     tokio::spawn(reload(hangups, prepared.tls.clone()));
-    let store = context.open_or_create().await?;
+    let disk = MeasuredDisk::new(Arc::new(RealDisk));
+    let store = context.open_or_create_on(Arc::new(disk.clone())).await?;
     let address = prepared.address.to_string();
     let mut server = Server::bind(store, &address, prepared.options).await?;
-    server = server.with_access(prepared.access);
+    server = server.with_access(prepared.access).with_disk(disk);
     let scheme = if prepared.tls.is_some() {
         "https"
     } else {
