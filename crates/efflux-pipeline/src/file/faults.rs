@@ -250,7 +250,7 @@ mod tests {
                 "line 4, column 14: invalid type: integer `3`",
                 "line 5, column 5: unknown variant `filtr`",
                 "line 6, column 13: missing field `time`",
-                "line 6, column 26: unknown field `tim`",
+                "line 6, column 26: unexpected keys in table: tim",
                 "line 10, column 9: invalid type: string \"1\"",
                 "line 11, column 9: invalid value: integer `-1`",
                 "line 12, column 1: unknown field `other`",
