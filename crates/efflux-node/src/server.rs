@@ -49,6 +49,7 @@ mod lasting;
 mod answer;
 mod extract;
 
+mod description;
 mod gate;
 mod routes;
 
