@@ -29,6 +29,7 @@ use super::answer;
 use super::description::{self, Guarded};
 use super::gate;
 use super::node::Node;
+use super::pages;
 use super::refusal::{Answer, Refusal};
 use super::trace;
 
@@ -89,7 +90,7 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
     };
     let description = description::complete(&said, guarded);
     let asking = Arc::new(Asking::of(&description, DESCRIPTION));
-    routes
+    let routes = routes
         .route(
             DESCRIPTION,
             get(|| async move { answer::json(StatusCode::OK, &description) }),
@@ -97,7 +98,13 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         .fallback(no_route)
         .layer(from_fn_with_state(asking, queries::check))
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(node), gate::pass))
+        .layer(from_fn_with_state(Arc::clone(node), gate::pass));
+    // Browsers ask before a page may, and that is answered before anything else is.
+    let routes = match node.options().pages.as_slice() {
+        [] => routes,
+        pages => routes.layer(pages::admitting(pages)),
+    };
+    routes
         .layer(from_fn(trace::request))
         .with_state(Arc::clone(node))
 }

@@ -19,6 +19,7 @@ mod exporting;
 mod hostile;
 mod large;
 mod limits;
+mod pages;
 mod program;
 mod reading;
 mod remote;
