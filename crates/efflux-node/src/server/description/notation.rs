@@ -139,7 +139,8 @@ fn conditions(character: &str) -> String {
     let id = format!("(?:\"{character}{{1,63}}\"|{word})");
     let property = r"properties\.[A-Za-z0-9_-]{1,64}";
     let texts = format!("(?:type|data_type|content_type|group|message_group|{property})");
-    let (number, moment) = (up_to(u64::MAX), time());
+    // Without quotes a time is one word.
+    let (number, moment) = (up_to(u64::MAX), time().replace("[Tt ]", "[Tt]"));
     let text = format!("(?:\"{character}*\"|{word})");
     let (order, listed) = ("(?:==?|!=|<=?|>=?)", "(?:not +)?in");
     let each = [

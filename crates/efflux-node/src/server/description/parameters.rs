@@ -3,7 +3,7 @@
 use efflux_flow::particle::limits::{ID_BYTES_MAX, TERM_BYTES_MAX};
 use serde_json::{Value, json};
 
-use super::notation::{expectation, in_header, whole};
+use super::notation::{expectation, in_header, up_to, whole};
 use super::nouns::noun;
 use super::set;
 
@@ -13,7 +13,9 @@ fn schema(name: &str) -> Option<Value> {
     Some(match name {
         "topic" | "confirm" => noun("TopicName"),
         "consumer" => noun("ConsumerName"),
-        "sequence" | "from" | "until" | "past" | "last-event-id" => noun("Sequence"),
+        "sequence" | "from" | "until" | "past" => noun("Sequence"),
+        // A header is a text, also where it is a number.
+        "last-event-id" => text(&up_to(u64::MAX), "7"),
         "id" => noun("Id"),
         "query" => noun("Query"),
         "efflux-id" => text(&in_header(ID_BYTES_MAX), "order-7"),

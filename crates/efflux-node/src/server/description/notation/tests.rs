@@ -221,6 +221,8 @@ fn queries_are_described_as_they_are_read() {
         ("typ = 7", false),
         ("type =", false),
         ("created = noon", false),
+        ("created < 2000-02-29 01:02:07Z", false),
+        ("created < 2000-02-29t01:02:07.5z", true),
         ("content_encoding = br", false),
         ("type = \"a", false),
         ("and", false),
