@@ -18,6 +18,14 @@ fn sha256(bytes: &[u8]) -> [u8; HASH_BYTES] {
     Sha256::digest(bytes).into()
 }
 
+/// The hexadecimal digit of a value below 16.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        _ => b'a' + (value - 10),
+    }
+}
+
 fn parse_hex(text: &str) -> Option<[u8; HASH_BYTES]> {
     if text.len() != 2 * HASH_BYTES {
         return None;
@@ -60,7 +68,11 @@ macro_rules! hash {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut text = [0; 2 * HASH_BYTES];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+                }
+                f.write_str(str::from_utf8(&text).unwrap_or_default())
             }
         }
 

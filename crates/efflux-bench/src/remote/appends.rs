@@ -7,12 +7,12 @@ use tokio::runtime::Runtime;
 
 use super::node::Node;
 use super::{EMBEDDED, PAYLOAD_BYTES, REMOTE, Size, echo};
+use crate::Result;
 use crate::append::efflux::{self, Caller};
 use crate::append::{Work, lane, size};
 use crate::measure::{Figure, Measured, Row, measure};
 use crate::servers::Servers;
 use crate::workload::Workload;
-use crate::Result;
 
 /// An append row: how many callers append batches of how many records, and how durably.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +115,9 @@ impl Shape {
     fn measure(
         &self,
         workload: &Workload,
-        Size { is_quick, rounds, .. }: Size,
+        Size {
+            is_quick, rounds, ..
+        }: Size,
         (folder, runtime): (&Path, &Runtime),
         servers: Option<&Servers>,
     ) -> Result<Measured> {

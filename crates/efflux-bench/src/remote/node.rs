@@ -24,7 +24,9 @@ impl Node {
         let mut command = Command::new(program);
         // Settings of whoever measures are no part of it.
         command.env_clear().arg("serve");
-        command.arg("--store").arg(format!("file:{}", store.display()));
+        command
+            .arg("--store")
+            .arg(format!("file:{}", store.display()));
         command.arg("--listen").arg(format!("127.0.0.1:{port}"));
         let process = Process::start(&mut command, port)
             .map_err(|error| format!("the node does not start: {error}"))?;

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::path::Path;
 
 use efflux_node::particle::Sequence;
-use efflux_node::storage::{Consumer, ConsumerOptions, Store, Sync};
+use efflux_node::storage::{Consumer, ConsumerOptions, Sync};
 use tokio::runtime::Runtime;
 
 use super::node::Node;
 use super::{EMBEDDED, PAYLOAD_BYTES, REMOTE, Size};
 use crate::Result;
-use crate::dataset::{Dataset, TOPIC, find_like, get_id};
+use crate::dataset::{Dataset, find_like, get_id};
 use crate::measure::{Lane, Measured, Outcome, Row, measure};
 use crate::reads::{consume, scattered};
 use crate::workload::{Second, Workload};
@@ -61,7 +61,7 @@ pub(super) fn measure_all(
     let bench = Bench {
         runtime,
         embedded: append("embedded")?,
-        remote: runtime.block_on(opened(&node.url(), records))?,
+        remote: runtime.block_on(Dataset::open_at(&node.url(), records))?,
         workload,
         rounds: size.rounds,
     };
@@ -70,16 +70,6 @@ pub(super) fn measure_all(
     }
     runtime.block_on(bench.remote.store.close())?;
     Ok(runtime.block_on(bench.embedded.store.close())?)
-}
-
-async fn opened(url: &str, records: u64) -> Result<Dataset> {
-    let store = Store::open(url).await?;
-    let topic = store.topic(&TOPIC.parse()?).await?;
-    Ok(Dataset {
-        store,
-        topic,
-        records,
-    })
 }
 
 impl Bench<'_> {

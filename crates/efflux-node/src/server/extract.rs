@@ -4,15 +4,17 @@ mod accept;
 mod batch;
 mod body;
 mod condition;
+mod frames;
 mod header;
 mod json;
 mod message;
 mod parameters;
 
 pub(crate) use self::accept::choose;
-pub(crate) use self::batch::{MessageForm, from_frames, from_json, from_ndjson};
+pub(crate) use self::batch::{MessageForm, from_json, from_ndjson};
 pub(crate) use self::body::receive;
 pub(crate) use self::condition::{Condition, condition};
+pub(crate) use self::frames::{batches_from_frames, from_frames};
 pub(crate) use self::header::{essence, one};
 pub(crate) use self::json::{Json, object, parse};
 pub(crate) use self::message::{message, parsed, with_encoding};

@@ -16,6 +16,7 @@ mod events;
 mod hostile;
 mod large;
 mod limits;
+mod pipelining;
 mod program;
 mod reading;
 mod remote;

@@ -12,7 +12,7 @@ mod time;
 mod topic;
 mod verified;
 
-pub use self::appended::{Appended, Durability, Receipt};
+pub use self::appended::{Appended, AppendedEach, Durability, Outcome, Receipt};
 pub use self::consumer::{
     ConsumerNames, ConsumerSettings, ConsumerShown, DeliveriesHead, Extend, Receive, Rollback,
     Seek, Tickets, print_start,
