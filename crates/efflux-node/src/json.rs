@@ -139,13 +139,39 @@ pub fn content_up_to(particle: &Particle, bytes_max: usize) -> Bytes {
 /// The text if it is meant as JSON. A line's end is white space in JSON, so it may be a space.
 fn json_in_one_line<'a>(text: &'a str, content_type: Option<&str>) -> Option<Cow<'a, str>> {
     let is_said = content_type.is_some_and(is_json);
-    if !is_said && !text.trim_start().starts_with(['{', '[']) {
+    let may_be = is_said || text.trim_start().starts_with(['{', '[']);
+    if !may_be || !is_shallow(text) {
         return None;
     }
     Some(match text.contains(['\n', '\r']) {
         true => Cow::Owned(text.replace(['\n', '\r'], " ")),
         false => Cow::Borrowed(text),
     })
+}
+
+/// Most levels of arrays and objects in each other that are shown as JSON, or taken as it: what most
+/// programs that read JSON bear, `serde_json` among them.
+pub(crate) const NESTING_MAX: usize = 128;
+
+/// Whether a text that may be JSON is not nested too deep to be shown as such.
+pub(crate) fn is_shallow(text: &str) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                if depth > NESTING_MAX {
+                    return false;
+                }
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether a media type says JSON.

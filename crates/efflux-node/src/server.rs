@@ -25,8 +25,10 @@ mod activity;
 mod exposure;
 mod options;
 mod origin;
+mod patience;
 mod stalling;
 mod streamed;
+mod streams;
 mod tls;
 
 mod cloudevents;
@@ -39,6 +41,7 @@ mod metrics;
 mod node;
 
 mod audit;
+mod lasting;
 
 mod answer;
 mod extract;

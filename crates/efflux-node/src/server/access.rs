@@ -99,6 +99,25 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Whether a request that was let in would be let in now. It is not counted.
+    pub(crate) fn is_still_allowed(
+        &self,
+        who: &Identity,
+        action: Action,
+        topic: &str,
+        now: Timestamp,
+    ) -> bool {
+        let Some(watched) = &self.tokens else {
+            return true;
+        };
+        let mut watched = watched.lock();
+        watched.refresh();
+        let permissions = watched.tokens.permissions(who.name(), now);
+        permissions.is_some_and(|permissions| who.with(permissions).may(action, topic))
+    }
+}
+
 impl Watched {
     fn by_token(&mut self, shown: Option<&HeaderValue>, now: Timestamp) -> Answer<Identity> {
         let refuse = || {

@@ -4,7 +4,8 @@
 //! group, all other attributes are properties `ce.NAME`. They come back the same way; a particle
 //! that never was an event gets the attributes it needs from its topic.
 
-use std::borrow::Cow;
+mod form;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -12,13 +13,14 @@ use efflux_flow::particle::{Message, Metadata, Particle, TopicName};
 use efflux_flow::storage::remote::wire::encode_text;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::extract::{object, one, parse, parsed, with_encoding};
+use self::form::EventForm;
+use super::extract::{check_nesting, elements, object, one, parsed, with_encoding};
 use super::limits::CONTENT_BYTES_MAX;
 use super::refusal::{Answer, Refusal};
-use crate::json::{base64, content_up_to, is_json};
+use crate::json::{base64, content_up_to, is_json, is_shallow};
 
 /// Media type of one event as JSON.
 pub(crate) const EVENT: &str = "application/cloudevents+json";
@@ -34,16 +36,6 @@ const PROPERTY_PREFIX: &str = "ce.";
 const GROUP: &str = "partitionkey";
 /// The attribute that tells the particle's place, an extension of the specification's own list.
 const SEQUENCE: &str = "sequence";
-
-/// An event as JSON.
-#[derive(Deserialize)]
-struct EventForm<'a> {
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    data_base64: Option<Cow<'a, str>>,
-    #[serde(flatten)]
-    attributes: BTreeMap<String, serde_json::Value>,
-}
 
 /// Reads an event whose attributes stand in headers.
 pub(crate) fn from_binary(headers: &HeaderMap, body: Bytes) -> Answer<Message> {
@@ -72,12 +64,7 @@ pub(crate) fn from_structured(bytes: &[u8]) -> Answer<Message> {
 
 /// Reads events that are an array of JSON.
 pub(crate) fn from_batch(bytes: &[u8]) -> Answer<Vec<Message>> {
-    let events = parse::<Vec<&RawValue>>(bytes)?;
-    let events = events.into_iter().enumerate();
-    let read = |event: &RawValue| from_structured(event.get().as_bytes());
-    events
-        .map(|(at, event)| read(event).map_err(|why| why.at("event", at)))
-        .collect()
+    elements(bytes, "event", EventForm::message)
 }
 
 impl EventForm<'_> {
@@ -110,6 +97,7 @@ impl EventForm<'_> {
                 .map(Bytes::from)
                 .ok_or_else(|| Refusal::invalid("data_base64 is no Base64 with padding"))?,
             (Some(data), None) => {
+                check_nesting(data.get())?;
                 attributes
                     .entry("datacontenttype".to_owned())
                     .or_insert_with(|| "application/json".to_owned());
@@ -219,7 +207,7 @@ pub(crate) fn write(out: &mut Vec<u8>, particle: &Particle, topic: &TopicName) {
     let says_json = metadata.content_type().is_none_or(is_json);
     let text = std::str::from_utf8(&content).ok();
     let json = text
-        .filter(|_| says_json)
+        .filter(|text| says_json && is_shallow(text))
         .and_then(|text| serde_json::from_str(text).ok());
     let string = match (json, text) {
         (None, Some(text)) if !says_json => serde_json::value::to_raw_value(text).ok(),

@@ -8,32 +8,35 @@ use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::access::Certified;
 use super::activity::Activity;
 use super::limits::{
-    CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, HEADERS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
+    CONNECTION_SHARES, CONNECTION_WINDOW_BYTES, FAREWELL_TIME, HEAD_BYTES_MAX, HEADERS_MAX,
+    STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
+use super::node::Node;
 use super::options::ServerOptions;
 use super::stalling::Stalling;
 use super::streamed::Holding;
+use super::streams::{Streams, taken};
 
-/// Serves a connection until either side ends it, it is idle for too long, or the node stops.
+/// Serves a connection until either side ends it, it is idle for too long, it gives way to another
+/// one, or the node stops.
 pub(crate) async fn serve<S>(
     stream: S,
     certified: Option<Certified>,
     routes: Router,
-    options: &ServerOptions,
-    mut stop: watch::Receiver<bool>,
+    node: &Node,
+    activity: &Activity,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Activity::new();
     let requests = activity.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(certified) = &certified {
@@ -44,14 +47,16 @@ pub(crate) async fn serve<S>(
         async move {
             let response = routes.oneshot(request.map(Body::new)).await;
             let response = response.unwrap_or_else(|never: Infallible| match never {});
-            Ok::<_, Infallible>(response.map(|body| Holding::body(body, under_way)))
+            Ok::<_, Infallible>(response.map(|body| Holding::body(taken(body), under_way)))
         }
     });
-    let io = TokioIo::new(Stalling::new(stream, options.stall_time));
-    let builder = builder(options);
+    let (options, patience) = (node.options(), node.patience());
+    let io = TokioIo::new(Stalling::new(stream, patience.clone()));
+    let builder = builder(options, Streams::new(patience));
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut idle = pin!(activity.idle_for(options.idle_time));
-    let mut is_stopping = false;
+    let mut idle = pin!(activity.is_over(options.head_time, options.idle_time));
+    let mut stopping = pin!(node.stopping());
+    let (mut is_stopping, mut end) = (false, None);
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -60,11 +65,15 @@ pub(crate) async fn serve<S>(
                 }
                 return;
             }
-            () = &mut idle => {
+            () = &mut idle, if end.is_none() => {
                 tracing::debug!("connection was idle");
+                connection.as_mut().graceful_shutdown();
+                end = Some(Instant::now() + FAREWELL_TIME);
+            }
+            () = tokio::time::sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
                 return;
             }
-            _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+            () = &mut stopping, if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -72,8 +81,10 @@ pub(crate) async fn serve<S>(
     }
 }
 
-fn builder(options: &ServerOptions) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(options: &ServerOptions, streams: Streams) -> Builder<Streams> {
+    let share = options.requests_max.div_ceil(CONNECTION_SHARES);
+    let streams_max = u32::try_from(share).map_or(STREAMS_MAX, |share| share.min(STREAMS_MAX));
+    let mut builder = Builder::new(streams);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -87,7 +98,7 @@ fn builder(options: &ServerOptions) -> Builder<TokioExecutor> {
         .keep_alive_timeout(options.stall_time)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(streams_max)
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
     builder
 }

@@ -13,9 +13,13 @@ pub const REQUESTS_MAX: usize = 512;
 /// Default of bytes of one request's body: 64 MiB, as many as a batch may have.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Default of bytes of all bodies that are being received or handled: 256 MiB, the memory that a
-/// small machine can spare.
+/// Default of bytes of all bodies that are being received or handled, without the first
+/// [`BODY_FREE_BYTES`] of each: 256 MiB, the memory that a small machine can spare.
 pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of a body that are taken whatever others take: 64 KiB, so that small appends go on beside
+/// any number of large ones. Requests under way bound them: to 32 MiB by default.
+pub const BODY_FREE_BYTES: usize = 64 * 1024;
 
 /// Bytes of a request's head that the node reads: 64 KiB. Beyond it the connection is ended.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -26,16 +30,17 @@ pub const HEADERS_BYTES_MAX: usize = 48 * 1024;
 /// Headers of a request that are accepted: as many properties as a message can have, and some.
 pub const HEADERS_MAX: usize = 100;
 
-/// Default of the time from the first byte of a request's head to its last.
+/// Default of the time from the first byte of a request's head to its last, and from the beginning of a
+/// connection to its first request.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// Default of the time after which a connection without a request under way is ended.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
-/// Default of the time that a body may take, however small it is.
+/// Default of the time by which a body may be behind its pace.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// Bytes a second at which a body must come after [`BODY_TIME`]: 64 KiB, a slow mobile network.
+/// Bytes a second that are the pace of a body: 64 KiB, a slow mobile network.
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
 
 /// Default of the time after which a client that takes no byte of its answer is cut off.
@@ -47,8 +52,30 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Default of the time that shutting down may take: what systemd and Kubernetes allow.
 pub const SHUTDOWN_TIME: Duration = Duration::from_secs(30);
 
-/// Streams of one HTTP/2 connection that are open at once.
+/// How long a client may take nothing while others want its place, or while the node shuts down: 3 s,
+/// in which a slow network repairs itself once.
+pub const HURRIED_STALL_TIME: Duration = Duration::from_secs(3);
+
+/// How often it is looked at whether a client takes something: each look costs a microsecond.
+pub const STALL_CHECK_TIME: Duration = Duration::from_millis(500);
+
+/// One connection has at most an eighth of the requests under way, so that it takes many to leave no
+/// place for others.
+pub const CONNECTION_SHARES: usize = 8;
+
+/// Streams of one HTTP/2 connection that are open at once, where its share is more.
 pub const STREAMS_MAX: u32 = 256;
+
+/// Bytes of an answer that HTTP/2 is given at once: 16 KiB, a frame. A client takes as many within the
+/// stall time, or nothing.
+pub const STREAM_PIECE_BYTES: usize = 16 * 1024;
+
+/// How long a connection without a request must have been idle to end for another one: 1 s, in which
+/// its client sends what it made it for.
+pub const GIVE_WAY_TIME: Duration = Duration::from_secs(1);
+
+/// How long the end of an idle connection may take, which tells the client so.
+pub const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 /// Bytes that a client may send ahead of the node in one HTTP/2 stream, and in one connection: 1 and
 /// 4 MiB, so that a batch need not wait for a round trip.
@@ -106,3 +133,13 @@ pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
 
 /// How often the file of tokens is looked at: a revoked token is valid for a second at most.
 pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);
+
+/// Refused administrative attempts with one status that are noted in the trail within
+/// [`REFUSALS_TIME`]: 60, together some 6 MB a day at most. The others are counted.
+pub const REFUSALS_NOTED_MAX: u32 = 60;
+
+/// See [`REFUSALS_NOTED_MAX`].
+pub const REFUSALS_TIME: Duration = Duration::from_secs(600);
+
+/// How long shutting down waits for administrative actions that are under way, and their notes.
+pub const ADMINISTERING_TIME: Duration = Duration::from_secs(5);

@@ -1,17 +1,19 @@
 //! Accepts connections until it is asked to stop, then ends in order.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use efflux_flow::storage::{Error, Result, Store};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{self, JoinSet};
 
 use super::access::{Access, Certified};
+use super::activity::Activity;
 use super::connection;
-use super::limits::ACCEPT_PAUSE;
+use super::limits::{ACCEPT_PAUSE, GIVE_WAY_TIME};
 use super::node::Node;
 use super::options::ServerOptions;
 use super::routes;
@@ -33,7 +35,8 @@ struct Running {
     listener: TcpListener,
     node: Arc<Node>,
     tls: Option<Tls>,
-    stop: watch::Sender<bool>,
+    permits: Arc<Semaphore>,
+    open: Open,
 }
 
 impl Server {
@@ -87,11 +90,13 @@ impl Server {
         let sender = watch::Sender::new(false);
         let stopped = sender.subscribe();
         let node = Node::new(self.store, self.options, self.access, self.address, stopped);
-        let running = Running {
+        let permits = Arc::new(Semaphore::new(node.options().connections_max));
+        let mut running = Running {
             listener: self.listener,
             node: Arc::new(node),
             tls: self.tls,
-            stop: sender,
+            permits,
+            open: Open::default(),
         };
         let routes = routes::router(&running.node);
         let mut connections = JoinSet::new();
@@ -99,15 +104,11 @@ impl Server {
             () = running.accept(&routes, &mut connections) => {}
             () = stop => {}
         }
-        let Running {
-            listener,
-            node,
-            stop,
-            ..
-        } = running;
+        let Running { listener, node, .. } = running;
         drop(listener);
         tracing::info!("stopping");
-        stop.send_replace(true);
+        sender.send_replace(true);
+        node.hurry();
         let ended = async { while connections.join_next().await.is_some() {} };
         let time = node.options().shutdown_time;
         if tokio::time::timeout(time, ended).await.is_err() {
@@ -122,32 +123,77 @@ impl Server {
 }
 
 impl Running {
-    async fn accept(&self, routes: &Router, connections: &mut JoinSet<()>) {
-        let permits = Arc::new(Semaphore::new(self.node.options().connections_max));
+    async fn accept(&mut self, routes: &Router, connections: &mut JoinSet<()>) {
         loop {
-            // Above the bound, connections wait in the system's queue until one ends.
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-                return;
-            };
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         // Out of descriptors, usually: it takes a connection that ends.
+                        self.open.end_idle();
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
                     }
                 },
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                Some(ended) = connections.join_next_with_id() => {
+                    self.open.forget(&ended);
+                    continue;
+                }
             };
+            let permit = self.permit(connections).await;
             let (node, routes) = (Arc::clone(&self.node), routes.clone());
-            let (tls, stop) = (self.tls.clone(), self.stop.subscribe());
-            connections.spawn(async move {
+            let (tls, activity) = (self.tls.clone(), Activity::new());
+            let doing = activity.clone();
+            let task = connections.spawn(async move {
                 let _permit = permit;
                 let _counted = node.metrics().connection();
-                handle(stream, tls, routes, &node, stop).await;
+                handle(stream, tls, routes, &node, &doing).await;
             });
+            self.open.add(task.id(), activity);
+        }
+    }
+
+    /// A place for a connection. Above the bound, one that is idle ends for it, or it waits until
+    /// one does; those that come behind wait in the system's queue.
+    async fn permit(&mut self, connections: &mut JoinSet<()>) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        loop {
+            self.open.end_idle();
+            tokio::select! {
+                permit = Arc::clone(&self.permits).acquire_owned() => return permit.ok(),
+                Some(ended) = connections.join_next_with_id() => self.open.forget(&ended),
+                () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+            }
+        }
+    }
+}
+
+/// The connections that are open, and what they do.
+#[derive(Debug, Default)]
+struct Open(HashMap<task::Id, Activity>);
+
+impl Open {
+    fn add(&mut self, id: task::Id, activity: Activity) {
+        self.0.insert(id, activity);
+    }
+
+    fn forget(&mut self, ended: &std::result::Result<(task::Id, ()), task::JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.0.remove(&id);
+    }
+
+    /// Lets that idle connection end that can best be done without.
+    fn end_idle(&self) {
+        let idle = self.0.values();
+        let idle = idle.filter_map(|it| Some((it.idle_since(GIVE_WAY_TIME)?, it)));
+        if let Some((_, activity)) = idle.min_by_key(|(idle, _)| *idle) {
+            activity.give_way();
         }
     }
 }
@@ -157,24 +203,28 @@ async fn handle(
     tls: Option<Tls>,
     routes: Router,
     node: &Node,
-    stop: watch::Receiver<bool>,
+    activity: &Activity,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection is gone already");
         return;
     }
-    let options = node.options();
     let Some(tls) = tls else {
-        return connection::serve(stream, None, routes, options, stop).await;
+        return connection::serve(stream, None, routes, node, activity).await;
     };
-    let shaken = tls.acceptor().accept(stream);
-    match tokio::time::timeout(options.head_time, shaken).await {
-        Ok(Ok(stream)) => {
+    let time = node.options().head_time;
+    let shaken = tokio::select! {
+        shaken = tls.acceptor().accept(stream) => shaken,
+        () = activity.is_over(time, time) => {
+            return tracing::debug!("the TLS handshake took too long");
+        }
+    };
+    match shaken {
+        Ok(stream) => {
             let shown = stream.get_ref().1.peer_certificates();
             let certified = shown.and_then(<[_]>::first).map(|it| Certified::of(it));
-            connection::serve(stream, certified, routes, options, stop).await;
+            connection::serve(stream, certified, routes, node, activity).await;
         }
-        Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-        Err(_) => tracing::debug!("the TLS handshake took too long"),
+        Err(error) => tracing::debug!(%error, "no TLS"),
     }
 }

@@ -10,10 +10,13 @@ use efflux_flow::storage::{Result, Store, Topic, TopicOptions};
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
 
 use super::access::Access;
+use super::activity::Activity;
+use super::audit::Refusals;
 use super::consumers::OpenConsumers;
-use super::limits::LARGE_BYTES_MAX;
+use super::limits::{ADMINISTERING_TIME, LARGE_BYTES_MAX};
 use super::metrics::Metrics;
 use super::options::ServerOptions;
+use super::patience::Patience;
 use super::refusal::{Answer, Refusal};
 
 /// Bodies are counted in pieces of this many bytes.
@@ -28,10 +31,15 @@ pub(crate) struct Node {
     /// Whether only programs of this machine reach the node, and need no token.
     is_local: bool,
     stop: watch::Receiver<bool>,
+    /// Whether places are wanted by others than those that have them.
+    is_hurried: watch::Sender<bool>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     large: Arc<Semaphore>,
     metrics: Metrics,
+    refusals: Refusals,
+    /// Administrative actions, which go on when their clients have gone.
+    administering: Activity,
     topics: RwLock<BTreeMap<TopicName, Hosted>>,
     consumers: OpenConsumers,
 }
@@ -81,10 +89,13 @@ impl Node {
             access,
             is_local,
             stop,
+            is_hurried: watch::Sender::new(false),
             requests,
             bodies: Arc::new(Semaphore::new(body_units)),
             large: Arc::new(Semaphore::new(LARGE_BYTES_MAX / BODY_UNIT_BYTES)),
             metrics: Metrics::new(),
+            refusals: Refusals::default(),
+            administering: Activity::new(),
             topics: RwLock::default(),
             consumers: OpenConsumers::default(),
         }
@@ -115,6 +126,15 @@ impl Node {
         &self.consumers
     }
 
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Administrative actions, which go on when their clients have gone.
+    pub(crate) const fn administering(&self) -> &Activity {
+        &self.administering
+    }
+
     /// Whether the node was asked to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
@@ -127,9 +147,25 @@ impl Node {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
+    /// How long a client may take nothing of its answer.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.options.stall_time, self.is_hurried.subscribe())
+    }
+
+    /// Clients that take nothing of their answers lose them soon.
+    pub(crate) fn hurry(&self) {
+        self.is_hurried.send_replace(true);
+    }
+
     /// A request more is under way until the permit is dropped.
     pub(crate) fn admit(&self) -> Answer<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.requests).try_acquire_owned();
+        // Patience ends when a quarter is left, and comes back when half is.
+        let (left, most) = (self.requests.available_permits(), self.options.requests_max);
+        self.is_hurried.send_if_modified(|is_hurried| {
+            let is_short = self.is_stopping() || left * if *is_hurried { 2 } else { 4 } < most;
+            std::mem::replace(is_hurried, is_short) != is_short
+        });
         permit.map_err(|_| {
             let most = self.options.requests_max;
             Refusal::new(
@@ -224,6 +260,10 @@ impl Node {
 
     /// Lets go of everything and closes the store.
     pub(crate) async fn close(&self) -> Result<()> {
+        let noted = tokio::time::timeout(ADMINISTERING_TIME, self.administering.rests());
+        if noted.await.is_err() {
+            tracing::warn!("an administrative action did not finish in time");
+        }
         self.consumers.clear().await;
         self.topics.write().await.clear();
         self.store.close().await

@@ -16,13 +16,14 @@ pub struct ServerOptions {
     pub requests_max: usize,
     /// Bytes of one request's body.
     pub body_bytes_max: usize,
-    /// Bytes of all bodies that are being received or handled.
+    /// Bytes of all bodies that are being received or handled, without the first 64 KiB of each.
     pub bodies_bytes_max: usize,
-    /// From the first byte of a request's head to its last.
+    /// From the first byte of a request's head to its last, and from the beginning of a connection
+    /// to its first request.
     pub head_time: Duration,
     /// After this time a connection without a request under way is ended.
     pub idle_time: Duration,
-    /// What a body may take, and a second more for each 64 KiB that came.
+    /// By how much a body may be behind a pace of 64 KiB a second.
     pub body_time: Duration,
     /// After this time a client that takes no byte of its answer is cut off.
     pub stall_time: Duration,

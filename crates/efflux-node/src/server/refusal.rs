@@ -69,6 +69,7 @@ impl IntoResponse for Refusal {
         if problem.retryable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        response.extensions_mut().insert(self.kind());
         response
     }
 }

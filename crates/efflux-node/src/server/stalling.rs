@@ -3,26 +3,34 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::patience::Patience;
 
 /// A stream whose writes fail when the peer has taken no byte for some time. Reads are not timed:
 /// what is slow there is told by requests and bodies.
 #[derive(Debug)]
 pub(crate) struct Stalling<S> {
     inner: S,
-    time: Duration,
-    /// Since when a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    stalled: Option<Stalled>,
+}
+
+/// A write that waits.
+#[derive(Debug)]
+struct Stalled {
+    since: Instant,
+    /// Until it is asked again how long that may be.
+    sleep: Pin<Box<Sleep>>,
 }
 
 impl<S> Stalling<S> {
-    pub(crate) const fn new(inner: S, time: Duration) -> Self {
+    pub(crate) const fn new(inner: S, patience: Patience) -> Self {
         Self {
             inner,
-            time,
+            patience,
             stalled: None,
         }
     }
@@ -37,11 +45,18 @@ impl<S> Stalling<S> {
             self.stalled = None;
             return written;
         }
-        let time = self.time;
-        let stalled = self
+        let since = self
             .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + time)));
-        ready!(stalled.as_mut().poll(context));
+            .as_ref()
+            .map_or_else(Instant::now, |it| it.since);
+        while let Some(left) = self.patience.left(since) {
+            let stalled = self.stalled.get_or_insert_with(|| Stalled {
+                since,
+                sleep: Box::pin(tokio::time::sleep(left)),
+            });
+            ready!(stalled.sleep.as_mut().poll(context));
+            stalled.sleep.as_mut().reset(Instant::now() + left);
+        }
         let why = "the client takes nothing of its answer";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
@@ -94,12 +109,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_noticed_and_a_slow_one_is_borne() {
+        let patience = Patience::new(
+            Duration::from_secs(1),
+            tokio::sync::watch::Sender::new(false).subscribe(),
+        );
         let (mut near, far) = tokio::io::duplex(4);
-        let mut far = Stalling::new(far, Duration::from_secs(1));
+        let mut far = Stalling::new(far, patience.clone());
         let writing = tokio::spawn(async move { far.write_all(&[7; 12]).await });
         let mut taken = [0; 4];
         for _ in 0..2 {
@@ -109,7 +129,7 @@ mod tests {
         assert!(writing.await.unwrap().is_ok());
 
         let (_near, far) = tokio::io::duplex(4);
-        let mut far = Stalling::new(far, Duration::from_secs(1));
+        let mut far = Stalling::new(far, patience);
         let failed = far.write_all(&[7; 12]).await.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
     }

@@ -190,9 +190,14 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
     .await;
     bad_utf_8.refused(400, "invalid");
     let deep = format!("[{{\"data\":{}{}}}]", "[".repeat(5000), "]".repeat(5000));
-    // What is nested however deeply is a payload like any other, and read by nobody on the way.
-    assert_eq!(client.post(BATCHES, &deep).await.sequences(), [2]);
-    assert!(client.get(&format!("{ONE}/2")).await.status.is_success());
+    client.post(BATCHES, &deep).await.refused(422, "malformed");
+    // As a payload that nobody reads on the way it is kept, and shown as a text.
+    assert_eq!(client.post(ONE, &deep).await.sequences(), [2]);
+    let shown = client.get(&format!("{ONE}/2")).await.json();
+    assert_eq!(
+        (&shown["payload"], &shown["data"]),
+        (&deep.into(), &serde_json::Value::Null)
+    );
     assert_eq!(client.append("x", &[]).await.sequences(), [3]);
 }
 

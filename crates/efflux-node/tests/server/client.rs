@@ -8,8 +8,8 @@ use efflux_node::storage::Store;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, Client as Connections};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -52,7 +52,15 @@ impl Node {
 
     /// A node with a store in memory whose clients need tokens.
     pub(crate) async fn start_guarded(options: ServerOptions, access: Access) -> Self {
-        let store = Store::open("mem:").await.unwrap();
+        Self::start_guarded_in("mem:", options, access).await
+    }
+
+    pub(crate) async fn start_guarded_in(
+        url: &str,
+        options: ServerOptions,
+        access: Access,
+    ) -> Self {
+        let store = Store::open(url).await.unwrap();
         let server = Server::bind(store, "127.0.0.1:0", options).await.unwrap();
         Self::run(server.with_access(access))
     }
@@ -102,8 +110,15 @@ impl Client {
 
     /// A client that speaks HTTP/2.
     pub(crate) fn of(address: SocketAddr, http2: bool) -> Self {
+        Self::built(address, |builder| {
+            builder.http2_only(http2);
+        })
+    }
+
+    /// A client whose connections are set up in this way.
+    pub(crate) fn built(address: SocketAddr, set: impl FnOnce(&mut Builder)) -> Self {
         let mut builder = Connections::builder(TokioExecutor::new());
-        builder.http2_only(http2);
+        set(&mut builder);
         Self {
             address,
             connections: builder.build_http(),

@@ -101,6 +101,25 @@ async fn headers_that_stand_twice_or_smuggle_are_refused() {
 }
 
 #[tokio::test]
+async fn requests_that_name_no_host_or_two_are_refused() {
+    let node = Node::with_orders().await;
+    for head in [
+        "GET /v1/topics HTTP/1.1\r\n",
+        "GET /v1/topics HTTP/1.1\r\nhost:\r\n",
+        "GET /v1/topics HTTP/1.1\r\nhost: a b@:::\r\n",
+        "GET /v1/topics HTTP/1.1\r\nhost: user@localhost\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: localhost/x\r\n",
+        "GET http://127.0.0.1/v1/topics HTTP/1.1\r\nhost: localhost\r\n",
+    ] {
+        let answer = raw(&node, format!("{head}connection: close\r\n\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
+    }
+    let old = raw(&node, b"GET /v1/topics HTTP/1.0\r\n\r\n").await;
+    assert!(old.contains(" 200 "), "{old}");
+    is_alive(&node).await;
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_http_end_their_connection_alone() {
     let node = Node::with_orders().await;
     for bytes in [

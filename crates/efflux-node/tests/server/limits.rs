@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::client::Node;
+use crate::client::{Client, Node};
 use efflux_node::server::ServerOptions;
 use http::{Method, StatusCode};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn with(change: impl FnOnce(&mut ServerOptions)) -> Node {
@@ -49,33 +50,159 @@ async fn a_payload_over_the_formats_bound_is_too_large() {
         .refused(413, "too-large");
 }
 
+const KIB: usize = 1024;
+
 #[tokio::test]
 async fn bodies_together_have_a_bound() {
     let node = with(|options| {
-        options.body_bytes_max = 64 * 1024;
-        options.bodies_bytes_max = 64 * 1024;
+        options.body_bytes_max = 256 * KIB;
+        options.bodies_bytes_max = 256 * KIB;
     })
     .await;
     let mut holding = node.connect().await;
-    let half = format!("{POST}content-length: 65536\r\n\r\n{}", "x".repeat(1000));
+    let most = "x".repeat(250 * KIB);
+    let half = format!("{POST}content-length: {}\r\n\r\n{most}", 256 * KIB);
     holding.write_all(half.as_bytes()).await.unwrap();
+    let large = "x".repeat(200 * KIB);
     // The node takes what was sent at some moment; from then on there is no room.
     loop {
-        let answer = node.client.append(&"x".repeat(2000), &[]).await;
+        let answer = node.client.append(&large, &[]).await;
         if answer.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.refused(503, "busy");
             assert_eq!(answer.header("retry-after"), "1");
             break;
         }
     }
+    // What is small goes on.
+    let small = node.client.append(&"x".repeat(60 * KIB), &[]).await;
+    assert_eq!(small.status, StatusCode::CREATED);
     drop(holding);
-    while !node
-        .client
-        .append(&"x".repeat(2000), &[])
-        .await
-        .status
-        .is_success()
-    {}
+    while !node.client.append(&large, &[]).await.status.is_success() {}
+}
+
+#[tokio::test]
+async fn what_a_head_says_will_come_costs_others_nothing() {
+    let node = with(|options| {
+        options.body_bytes_max = 1024 * KIB;
+        options.bodies_bytes_max = 1024 * KIB;
+    })
+    .await;
+    let mut holding = Vec::new();
+    for _ in 0..100 {
+        let mut stream = node.connect().await;
+        let one = format!("{POST}content-length: {}\r\n\r\nx", 1024 * KIB);
+        stream.write_all(one.as_bytes()).await.unwrap();
+        holding.push(stream);
+    }
+    under_way(&node, 100).await;
+    for _ in 0..10 {
+        let answer = node.client.append(&"x".repeat(300 * KIB), &[]).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_whose_beginning_came_fast_is_not_waited_for_any_longer() {
+    let node = with(|options| options.body_time = SHORT).await;
+    let mut stream = node.connect().await;
+    let most = "x".repeat(4 * 1024 * KIB);
+    let half = format!("{POST}content-length: {}\r\n\r\n{most}", 8 * 1024 * KIB);
+    let _ = stream.write_all(half.as_bytes()).await;
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut answer));
+    read.await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+/// Returns when so many requests are under way, besides the one that asks.
+async fn under_way(node: &Node, count: usize) {
+    let told = format!("efflux_http_requests_in_flight {}\n", count + 1);
+    while !node.client.get("/metrics").await.text().contains(&told) {}
+}
+
+/// A client of HTTP/2 that takes no byte of any answer.
+fn without_window(node: &Node) -> Client {
+    Client::built(node.address, |connections| {
+        connections
+            .http2_only(true)
+            .http2_initial_stream_window_size(0);
+    })
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_opens_no_window_loses_its_place() {
+    let node = with(|options| {
+        options.requests_max = 2;
+        options.stall_time = SHORT;
+    })
+    .await;
+    let (mut clients, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let client = without_window(&node);
+        held.push(client.open(Method::GET, "/v1/topics", &[], "").await);
+        clients.push(client);
+    }
+    let served = async { while node.client.get("/v1/topics").await.status != StatusCode::OK {} };
+    let served = tokio::time::timeout(Duration::from_secs(20), served).await;
+    served.unwrap();
+    for answer in held {
+        assert!(answer.into_body().frame().await.unwrap().is_err());
+    }
+}
+
+#[tokio::test]
+async fn one_connection_does_not_take_all_places() {
+    let node = with(|options| options.requests_max = 16).await;
+    let greedy = Client::of(node.address, true);
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        let greedy = greedy.clone();
+        waiting.push(tokio::spawn(async move {
+            let path = "/v1/topics/orders/head?past=9&wait_ms=60000";
+            greedy.open(Method::GET, path, &[], "").await
+        }));
+    }
+    under_way(&node, 2).await;
+    assert_eq!(node.client.get("/v1/topics").await.status, StatusCode::OK);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_node_that_stops_does_not_wait_for_clients_that_take_nothing() {
+    let node = with(|_| {}).await;
+    for _ in 0..20 {
+        node.client.append(&"x".repeat(1024 * 1024), &[]).await;
+    }
+    let get = "GET /v1/topics/orders/particles HTTP/1.1\r\nhost: localhost\r\naccept: application/vnd.efflux.frames\r\n\r\n";
+    let mut stream = node.connect().await;
+    stream.write_all(get.as_bytes()).await.unwrap();
+    let client = without_window(&node);
+    let held = client.open(Method::GET, "/v1/topics", &[], "").await;
+    under_way(&node, 2).await;
+    let start = tokio::time::Instant::now();
+    node.stop().await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    drop((stream, held));
+}
+
+#[tokio::test]
+async fn connections_that_ask_nothing_give_way_to_those_that_do() {
+    let node = with(|options| options.connections_max = 8).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(node.connect().await);
+    }
+    let other = Client::new(node.address);
+    let served = tokio::time::timeout(Duration::from_secs(20), other.get("/v1/topics")).await;
+    assert_eq!(served.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_first_request_of_a_connection_is_waited_for_as_long_as_a_head() {
+    let node = with(|options| options.head_time = SHORT).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), is_ended(&node, ""));
+    assert_eq!(ended.await.unwrap(), "");
 }
 
 #[tokio::test]

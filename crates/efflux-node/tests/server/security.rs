@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use efflux_node::particle::Timestamp;
-use efflux_node::server::{Access, NewToken, ServerOptions, Tokens};
-use efflux_node::storage::{Clock, SystemClock};
+use efflux_node::server::{Access, NewToken, Server, ServerOptions, Tokens};
+use efflux_node::storage::{Clock, Store, SystemClock};
 use http::{Method, StatusCode};
+use http_body_util::BodyExt;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
 use crate::client::{Answer, Client, Node};
 
@@ -37,12 +39,20 @@ fn token(path: &Path, token: NewToken) -> String {
 impl Guarded {
     /// A node whose tokens were made by `prepare`, with the topics `orders` and `secrets`.
     async fn start<T>(prepare: impl FnOnce(&Path) -> T) -> (Self, T) {
+        Self::start_on(false, prepare).await
+    }
+
+    async fn start_on<T>(is_on_disk: bool, prepare: impl FnOnce(&Path) -> T) -> (Self, T) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         let made = prepare(&path);
         let admin = token(&path, new(&["admin:*"], None, None));
         let access = Access::tokens(&path).unwrap();
-        let node = Node::start_guarded(ServerOptions::default(), access).await;
+        let url = match is_on_disk {
+            true => format!("file:{}", folder.path().join("store").display()),
+            false => "mem:".to_owned(),
+        };
+        let node = Node::start_guarded_in(&url, ServerOptions::default(), access).await;
         let guarded = Self { node, folder };
         for topic in ["orders", "secrets"] {
             let made = guarded
@@ -294,25 +304,154 @@ async fn what_is_administered_stands_in_the_trail() {
     guarded
         .send(&admin, Method::DELETE, "/v1/topics/more")
         .await;
-    let trail = guarded
-        .send(
-            &reader,
-            Method::GET,
-            "/v1/topics/efflux.audit/particles?from=3",
-        )
-        .await;
-    let trail = trail.json();
-    let of = |at: usize, name: &str| trail["particles"][at]["data"][name].to_string();
-    assert_eq!(
-        (of(0, "method"), of(0, "path")),
-        ("\"PUT\"".into(), "\"/v1/topics/more\"".into())
-    );
-    assert_eq!(
-        (of(1, "method"), of(1, "status")),
-        ("\"DELETE\"".into(), "400".into())
-    );
+    let noted = trail(&guarded, &reader, "/more").await;
+    let note = |method: &str, status| (method.to_owned(), "/v1/topics/more".to_owned(), status);
+    assert_eq!(noted, [note("PUT", 201), note("DELETE", 400)]);
+    let path = "/v1/topics/efflux.audit/particles";
+    let trail = guarded.send(&reader, Method::GET, path).await;
     let secret = admin.rsplit_once('_').unwrap().1;
-    assert!(!trail.to_string().contains(secret));
+    assert!(!trail.text().contains(secret));
+}
+
+/// What the trail says was done to topics whose names begin so: method, path, status.
+async fn trail(guarded: &Guarded, reader: &str, of: &str) -> Vec<(String, String, u64)> {
+    let path = "/v1/topics/efflux.audit/particles?from=1&limit=1000";
+    let trail = guarded.send(reader, Method::GET, path).await.json();
+    let noted = trail["particles"].as_array().unwrap().iter();
+    let noted = noted.map(|it| &it["data"]).map(|it| {
+        let text = |name: &str| it[name].as_str().unwrap().to_owned();
+        (text("method"), text("path"), it["status"].as_u64().unwrap())
+    });
+    noted.filter(|(_, path, _)| path.contains(of)).collect()
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_noted_although_its_client_hangs_up() {
+    const TOPICS: usize = 20;
+    let (guarded, (admin, reader)) = Guarded::start_on(true, |path| {
+        let admin = token(path, new(&["admin:*"], None, None));
+        (admin, token(path, new(&["read:*"], None, None)))
+    })
+    .await;
+    for at in 0..TOPICS {
+        let path = format!("/v1/topics/gone{at}");
+        let made = guarded.send(&admin, Method::PUT, &path).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+    }
+    for at in 0..TOPICS {
+        let mut stream = guarded.node.connect().await;
+        let delete = format!(
+            "DELETE /v1/topics/gone{at}?confirm=gone{at} HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {admin}\r\n\r\n"
+        );
+        stream.write_all(delete.as_bytes()).await.unwrap();
+    }
+    // What is under way when its client has gone is finished, and what never began is not.
+    let over = |metrics: &str| {
+        let mut told = ["connections 1\n", "requests_in_flight 1\n"].iter();
+        told.all(|told| metrics.contains(&format!("efflux_http_{told}")))
+    };
+    while !over(&guarded.send(&admin, Method::GET, "/metrics").await.text()) {}
+    let listed = guarded.send(&admin, Method::GET, "/v1/topics").await;
+    let there = listed.text().matches("gone").count();
+    let noted = trail(&guarded, &reader, "gone").await;
+    let noted = noted.iter().filter(|it| it.0 == "DELETE" && it.2 == 204);
+    assert_eq!(noted.count(), TOPICS - there);
+    assert!(there < TOPICS);
+}
+
+#[tokio::test]
+async fn refused_attempts_to_administer_are_noted_and_what_is_no_route_is_not() {
+    let (guarded, (some, reader)) = Guarded::start(|path| {
+        let some = token(path, new(&["append:*"], None, None));
+        (some, token(path, new(&["read:*"], None, None)))
+    })
+    .await;
+    let topic = "/v1/topics/wanted";
+    let refused = guarded.send(&some, Method::PUT, topic).await;
+    refused.refused(403, "forbidden");
+    let refused = guarded.node.client.put(topic, "").await;
+    refused.refused(401, "unauthenticated");
+    let none = guarded.send(&some, Method::PUT, "/wanted").await;
+    none.refused(404, "not-found");
+    let reopened = format!("{topic}/reopen");
+    let refused = guarded.send(&some, Method::POST, &reopened).await;
+    refused.refused(403, "forbidden");
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    let mut noted = Vec::new();
+    while noted.len() < 3 {
+        assert!(tokio::time::Instant::now() < until, "{noted:?}");
+        noted = trail(&guarded, &reader, "wanted").await;
+    }
+    noted.sort();
+    let note = |method: &str, path: &str, status| (method.to_owned(), path.to_owned(), status);
+    let expect = [
+        note("POST", &reopened, 403),
+        note("PUT", topic, 401),
+        note("PUT", topic, 403),
+    ];
+    assert_eq!(noted, expect);
+}
+
+#[tokio::test]
+async fn what_goes_on_ends_when_its_token_is_revoked() {
+    let (guarded, secret) = Guarded::start(|path| token(path, new(&["read:*"], None, None))).await;
+    let bearer = format!("Bearer {secret}");
+    let headers = [("authorization", bearer.as_str())];
+    let client = guarded.node.client.clone();
+    let path = "/v1/topics/orders/events?from=0";
+    let events = client.open(Method::GET, path, &headers, "").await;
+    let wait = "/v1/topics/orders/head?past=99&wait_ms=60000";
+    let wait = client.open(Method::GET, wait, &headers, "");
+    let revoke = async {
+        let mut tokens = Tokens::read(&guarded.tokens()).unwrap();
+        let id = tokens.all()[0].id.clone();
+        tokens.revoke(&id).unwrap();
+        tokens.write(&guarded.tokens()).unwrap();
+    };
+    let ends = async {
+        let mut events = events.into_body();
+        while let Some(Ok(_)) = events.frame().await {}
+    };
+    let all = async { tokio::join!(wait, revoke, ends) };
+    let (waited, (), ()) = tokio::time::timeout(Duration::from_secs(7), all)
+        .await
+        .unwrap();
+    assert_eq!(waited.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_goes_on_ends_when_its_token_expires() {
+    let (guarded, secret) = Guarded::start(|path| {
+        let soon = SystemClock.now().nanos() + 2_000_000_000;
+        let expires = Some(Timestamp::from_nanos(soon));
+        token(path, new(&["read:*"], expires, None))
+    })
+    .await;
+    let bearer = format!("Bearer {secret}");
+    let headers = [("authorization", bearer.as_str())];
+    let path = "/v1/topics/orders/events?from=0";
+    let events = guarded.node.client.open(Method::GET, path, &headers, "");
+    let mut events = events.await.into_body();
+    let ends = async { while let Some(Ok(_)) = events.frame().await {} };
+    tokio::time::timeout(Duration::from_secs(10), ends)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_node_without_tokens_serves_no_pages_of_other_origins_wherever_it_listens() {
+    let store = Store::open("mem:").await.unwrap();
+    let server = Server::bind(store, "0.0.0.0:0", ServerOptions::default());
+    let node = Node::run(server.await.unwrap());
+    node.client.put("/v1/topics/orders", "").await;
+    for origin in ["https://evil.example", "null"] {
+        let host = [("origin", origin), ("host", "node.example")];
+        let answer = node.client.append("x", &host).await;
+        answer.refused(403, "forbidden");
+    }
+    let own = [("origin", "http://node.example"), ("host", "node.example")];
+    assert_eq!(node.client.append("x", &own).await.sequences(), [1]);
 }
 
 #[tokio::test]

@@ -138,3 +138,18 @@ async fn http_2_is_spoken_as_well() {
     assert_eq!(read.text(), "one");
     client.get("/v1/topics/a..b").await.refused(400, "invalid");
 }
+
+#[tokio::test]
+async fn who_waits_at_a_topic_that_is_deleted_is_told_that_it_is_not_there() {
+    let node = Node::with_orders().await;
+    let client = node.client.clone();
+    let waiting = tokio::spawn(async move {
+        let path = "/v1/topics/orders/head?past=9&wait_ms=60000";
+        client.get(path).await
+    });
+    let told = "efflux_http_requests_in_flight 2\n";
+    while !node.client.get("/metrics").await.text().contains(told) {}
+    let deleted = node.client.delete("/v1/topics/orders?confirm=orders").await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    waiting.await.unwrap().refused(404, "not-found");
+}

@@ -13,6 +13,9 @@ use crate::server::refusal::{Answer, Refusal};
 /// what tokens did, whatever it allows.
 const KEPT: &str = "efflux.";
 
+/// What the name of a certificate's owner begins with.
+pub(super) const CERTIFICATE: &str = "certificate:";
+
 /// Who sends a request, and what they may do.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
@@ -40,8 +43,16 @@ impl Identity {
     /// The owner of a certificate.
     pub(super) fn certified(certificate: &CertificateForm) -> Self {
         Self {
-            token: Some(format!("certificate:{}", certificate.name).into()),
+            token: Some(format!("{CERTIFICATE}{}", certificate.name).into()),
             permissions: certificate.permissions.as_slice().into(),
+        }
+    }
+
+    /// The same one with other permissions.
+    pub(super) fn with(&self, permissions: &[Permission]) -> Self {
+        Self {
+            token: self.token.clone(),
+            permissions: permissions.into(),
         }
     }
 

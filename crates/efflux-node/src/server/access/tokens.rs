@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::certificate::{Certificate, CertificateForm, Certified};
+use super::identity::CERTIFICATE;
 use super::permission::Permission;
 use super::secret;
 
@@ -191,8 +192,18 @@ impl Tokens {
     pub(super) fn identify(&mut self, secret: &str, now: Timestamp) -> Option<&mut Token> {
         let id = secret::id_of(secret)?;
         let token = self.all.iter_mut().find(|token| token.id == id)?;
-        let is_valid = token.expires.is_none_or(|expires| now < expires);
-        (secret::is_of(secret, &token.hash) && is_valid).then_some(token)
+        (secret::is_of(secret, &token.hash) && token.is_valid(now)).then_some(token)
+    }
+
+    /// What the owner of a token or certificate may do at that time, by the name of its identity.
+    pub(super) fn permissions(&self, name: &str, now: Timestamp) -> Option<&[Permission]> {
+        if let Some(name) = name.strip_prefix(CERTIFICATE) {
+            let mut certificates = self.certificates.iter();
+            let certificate = certificates.find(|it| it.form.name == name)?;
+            return Some(&certificate.form.permissions);
+        }
+        let token = self.all.iter().find(|token| token.id == name)?;
+        token.is_valid(now).then_some(&token.permissions)
     }
 
     /// What is said of the owner of a certificate: the first that names it.
@@ -211,6 +222,12 @@ impl Tokens {
         for certificate in &mut self.certificates {
             certificate.keep_rate(&earlier.certificates);
         }
+    }
+}
+
+impl Token {
+    fn is_valid(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
     }
 }
 

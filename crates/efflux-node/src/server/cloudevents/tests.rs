@@ -134,3 +134,29 @@ fn a_batch_tells_which_event_is_wrong() {
         1
     );
 }
+
+#[test]
+fn what_is_no_event_is_refused_where_it_stands() {
+    let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"t""#;
+    let deep = format!("{event},\"data\":{}}}", "[".repeat(200) + &"]".repeat(200));
+    for (text, why) in [
+        ("[1,1".to_owned(), "event 0: JSON: invalid type"),
+        (format!("[{event}}},{event},\"a\":[]}}]"), "event 1: JSON"),
+        (
+            format!("[{event},\"a\":\"1\",\"a\":\"2\"}}]"),
+            "duplicate field",
+        ),
+        (
+            format!("[{event},\"data\":1,\"data\":2}}]"),
+            "duplicate field",
+        ),
+        (format!("[{deep}]"), "event 0: data is nested"),
+        (format!("[{event}}}"), "no JSON"),
+    ] {
+        let refusal = format!("{:?}", from_batch(text.as_bytes()).unwrap_err());
+        assert!(refusal.contains(why), "{text}: {refusal}");
+    }
+    let many = vec![format!("{event}}}"); 65_537].join(",");
+    let refusal = from_batch(format!("[{many}]").as_bytes()).unwrap_err();
+    assert!(format!("{refusal:?}").contains("at most"), "{refusal:?}");
+}

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use efflux_flow::particle::Message;
-use efflux_flow::particle::limits::BATCH_PARTICLES_MAX;
-use efflux_flow::storage::remote::wire::ProblemKind;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::json::{object, parse};
+use super::elements::{check_count, elements, properties};
+use super::json::{check_nesting, object};
 use super::message::parsed;
 use crate::json::base64;
 use crate::server::refusal::{Answer, Refusal};
@@ -32,7 +31,7 @@ pub(crate) struct MessageForm<'a> {
     /// Particles of one group are consumed strictly one after the other.
     message_group: Option<Cow<'a, str>>,
     /// What the message can be found by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "properties")]
     properties: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
     /// The payload as a text.
     payload: Option<Cow<'a, str>>,
@@ -58,7 +57,10 @@ impl MessageForm<'_> {
             (None, Some(text), None) => base64::decode(&text)
                 .map(Bytes::from)
                 .ok_or_else(|| Refusal::invalid("payload_base64 is no Base64 with padding"))?,
-            (None, None, Some(data)) => Bytes::copy_from_slice(data.get().as_bytes()),
+            (None, None, Some(data)) => {
+                check_nesting(data.get())?;
+                Bytes::copy_from_slice(data.get().as_bytes())
+            }
             _ => {
                 return Err(Refusal::invalid(
                     "send one of payload, payload_base64 and data",
@@ -97,13 +99,7 @@ impl MessageForm<'_> {
 
 /// Reads an array of messages.
 pub(crate) fn from_json(bytes: &[u8]) -> Answer<Vec<Message>> {
-    let forms: Vec<&RawValue> = parse(bytes)?;
-    check_count(forms.len())?;
-    let messages = forms.into_iter().enumerate();
-    let read = |form: &RawValue| object::<MessageForm<'_>>(form.get().as_bytes())?.message();
-    messages
-        .map(|(at, form)| read(form).map_err(|why| why.at("message", at)))
-        .collect()
+    elements(bytes, "message", MessageForm::message)
 }
 
 /// Reads a message a line. Empty lines are skipped.
@@ -119,20 +115,12 @@ pub(crate) fn from_ndjson(bytes: &[u8]) -> Answer<Vec<Message>> {
     Ok(messages)
 }
 
-/// Refuses more messages than a batch may have.
-pub(super) fn check_count(count: usize) -> Answer<()> {
-    match count > BATCH_PARTICLES_MAX {
-        true => Err(Refusal::new(
-            ProblemKind::TooLarge,
-            format!("a batch has at most {BATCH_PARTICLES_MAX} messages: send it in parts"),
-        )),
-        false => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::NESTING_MAX;
+    use efflux_flow::particle::limits::BATCH_PARTICLES_MAX;
+    use efflux_flow::storage::remote::wire::ProblemKind;
 
     #[test]
     fn a_message_may_have_any_payload_and_all_metadata() {
@@ -167,7 +155,12 @@ mod tests {
                 r#"[{},{"payload_base64":"?"}]"#,
                 "message 1: payload_base64",
             ),
-            (r#"[["id"]]"#, "message 0: JSON: expected an object"),
+            (r#"[["id"]]"#, "message 0: JSON: invalid type: sequence"),
+            (r#"[{},1,1]"#, "message 1: JSON: invalid type: integer"),
+            (
+                r#"[{"properties":{"a":"1","a":"2"}}]"#,
+                "duplicate property",
+            ),
             (r#"[{"type":"t"}]"#, "unknown field"),
             (r#"[{"id":"a","id":"b"}]"#, "duplicate field"),
             (r#"[{"timestamp":"noon"}]"#, "timestamp"),
@@ -177,8 +170,23 @@ mod tests {
             let refusal = format!("{:?}", from_json(text.as_bytes()).unwrap_err());
             assert!(refusal.contains(why), "{text}: {refusal}");
         }
+        let deep = |depth| {
+            let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+            from_json(format!("[{{\"data\":{open}{close}}}]").as_bytes())
+        };
+        assert!(deep(NESTING_MAX).is_ok());
+        for depth in [NESTING_MAX + 1, 100_000] {
+            let refusal = format!("{:?}", deep(depth).unwrap_err());
+            assert!(refusal.contains("message 0: data is nested"), "{refusal}");
+        }
+        let many = |count| from_json(format!("[{}]", vec!["{}"; count].join(",")).as_bytes());
+        assert_eq!(
+            many(BATCH_PARTICLES_MAX).unwrap().len(),
+            BATCH_PARTICLES_MAX
+        );
+        let refusal = many(BATCH_PARTICLES_MAX + 1).unwrap_err();
+        assert_eq!(refusal.kind(), ProblemKind::TooLarge);
         let refusal = from_ndjson(b"{}\n\n{\"x\":1}\n").unwrap_err();
         assert!(format!("{refusal:?}").contains("line 3"), "{refusal:?}");
-        assert!(from_frames(&Bytes::from_static(b"no frame")).is_err());
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use efflux_flow::storage::remote::wire::ProblemKind;
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use crate::server::limits::BODY_BYTES_PER_SECOND_MIN;
+use crate::server::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_FREE_BYTES};
 use crate::server::node::Node;
 use crate::server::refusal::{Answer, Refusal};
 
@@ -17,7 +17,27 @@ use crate::server::refusal::{Answer, Refusal};
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Bytes,
-    _permits: Vec<OwnedSemaphorePermit>,
+    _room: Room,
+}
+
+/// Memory that is counted for a body. It is taken as bytes come: what a head says will come costs
+/// nobody anything. When there is none the request is refused, so no two wait for each other.
+#[derive(Debug, Default)]
+struct Room {
+    bytes: usize,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Takes what is missing to so many bytes. The first of them are not counted.
+    fn grow(&mut self, node: &Node, bytes: usize) -> Answer<()> {
+        let counted = bytes.saturating_sub(BODY_FREE_BYTES);
+        if counted > self.bytes {
+            self.permits.push(node.hold_body(counted - self.bytes)?);
+            self.bytes = counted;
+        }
+        Ok(())
+    }
 }
 
 /// Receives a body of at most so many bytes.
@@ -27,43 +47,41 @@ pub(crate) async fn receive(node: &Node, mut body: Body, bytes_max: usize) -> An
     if said > bytes_max {
         return Err(too_large(bytes_max));
     }
-    let mut permits = vec![node.hold_body(said)?];
-    let pace = Pace {
-        start: Instant::now(),
-        time: node.options().body_time,
-    };
-    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    let mut pace = Pace::new(node.options().body_time);
+    let mut room = Room::default();
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
     let mut count = 0;
-    while let Some(frame) = next_frame(&mut body, pace.deadline(count)).await? {
+    while let Some(frame) = next_frame(&mut body, pace.deadline).await? {
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        let held = count.max(said);
         count += piece.len();
         if count > bytes_max {
             return Err(too_large(bytes_max));
         }
-        if count > held {
-            permits.push(node.hold_body(count - held)?);
-        }
+        pace.came(piece.len());
         if count == piece.len() {
+            room.grow(node, count)?;
             first = piece;
             continue;
         }
+        if rest.capacity() < count {
+            // Twice as much each time, and never more than is to come where that is known.
+            let most = if said >= count { said } else { bytes_max };
+            let capacity = count.max(2 * rest.len()).max(BODY_FREE_BYTES).min(most);
+            room.grow(node, capacity)?;
+            rest.reserve_exact(capacity - rest.len());
+        }
         if rest.is_empty() {
-            rest.reserve(count.max(said));
             rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&piece);
     }
     let bytes = match rest.is_empty() {
         true => first,
-        false => rest.freeze(),
+        false => Bytes::from(rest),
     };
-    Ok(Received {
-        bytes,
-        _permits: permits,
-    })
+    Ok(Received { bytes, _room: room })
 }
 
 async fn next_frame(body: &mut Body, deadline: Instant) -> Answer<Option<http_body::Frame<Bytes>>> {
@@ -80,16 +98,24 @@ async fn next_frame(body: &mut Body, deadline: Instant) -> Answer<Option<http_bo
     }
 }
 
-/// How long a body may take: a time for its beginning, and more for what has come.
+/// How long the rest of a body is waited for: it may be behind its pace by so much time, however
+/// fast its beginning came.
 struct Pace {
-    start: Instant,
     time: Duration,
+    deadline: Instant,
 }
 
 impl Pace {
-    fn deadline(&self, count: usize) -> Instant {
-        let millis = count as u64 * 1000 / BODY_BYTES_PER_SECOND_MIN;
-        self.start + self.time + Duration::from_millis(millis)
+    fn new(time: Duration) -> Self {
+        let deadline = Instant::now() + time;
+        Self { time, deadline }
+    }
+
+    /// So many bytes came.
+    fn came(&mut self, bytes: usize) {
+        let micros = bytes as u64 * 1_000_000 / BODY_BYTES_PER_SECOND_MIN;
+        let later = self.deadline + Duration::from_micros(micros);
+        self.deadline = later.min(Instant::now() + self.time);
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use efflux_flow::particle::{FrameSize, Head, Message, Particle, ROOT_DATA_TYPE, Sequence};
 
-use super::batch::check_count;
+use super::elements::check_count;
 use crate::server::refusal::{Answer, Refusal};
 
 /// Reads frames, one behind the other, each of which must check by itself. Payloads that were hashed
@@ -94,5 +94,19 @@ impl Iterator for Frames {
             self.rest.clear();
         }
         Some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        for bytes in ["no frame", "\0"] {
+            let bytes = Bytes::from(bytes);
+            assert!(from_frames(&bytes).is_err());
+            assert!(batches_from_frames(&bytes).is_err());
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 
 use super::body::receive;
 use super::header::plain;
-use crate::json::is_json;
+use crate::json::{NESTING_MAX, is_json, is_shallow};
 use crate::server::node::Node;
 use crate::server::refusal::{Answer, Refusal};
 
@@ -68,8 +68,24 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Answer<T> {
 
 /// Reads JSON.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Answer<T> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    serde_json::from_slice(bytes).map_err(|error| refused(&error))
+}
+
+/// JSON of another shape than is asked for, or no JSON at all.
+pub(super) fn refused(error: &serde_json::Error) -> Refusal {
+    match error.classify() {
         Category::Data => Refusal::new(ProblemKind::Malformed, format!("JSON: {error}")),
         _ => Refusal::invalid(format!("no JSON: {error}")),
-    })
+    }
+}
+
+/// Refuses data that is nested deeper than what reads it can be expected to bear.
+pub(crate) fn check_nesting(data: &str) -> Answer<()> {
+    match is_shallow(data) {
+        true => Ok(()),
+        false => {
+            let why = format!("data is nested deeper than {NESTING_MAX}");
+            Err(Refusal::new(ProblemKind::Malformed, why))
+        }
+    }
 }
