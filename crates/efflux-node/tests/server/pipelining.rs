@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use efflux_node::particle::{Message, Sequence};
-use efflux_node::storage::{ErrorKind, Expect, ReadLimit, Receipt, Store, Topic};
+use efflux_node::storage::{ErrorKind, Expect, Query, ReadLimit, Receipt, Store, Topic};
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -228,7 +228,7 @@ async fn more_callers_than_the_node_takes_requests_are_all_answered() {
     let append = |at: usize| {
         let topic = topic.clone();
         tokio::spawn(async move {
-            let query = "property.none = none".parse().unwrap();
+            let query = Query::property("none", "none");
             let after = topic.head();
             let expect = Expect::NoMatch {
                 query,
