@@ -33,11 +33,19 @@ fn parse_hex(text: &str) -> Option<[u8; HASH_BYTES]> {
     let mut hash = [0; HASH_BYTES];
     for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
+        *byte = value(*high)? << 4 | value(*low)?;
     }
     Some(hash)
+}
+
+/// What a hexadecimal digit stands for.
+const fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 macro_rules! hash {

@@ -180,7 +180,7 @@ impl Encoder<'_> {
             fields.timestamp = Some(timestamp);
         }
         self.writer.text(key::PAYLOAD_HASH);
-        let hash = message.payload_hash;
+        let hash = message.payload_hash.as_deref().copied();
         let hash = hash.unwrap_or_else(|| PayloadHash::of(&message.payload));
         fields.payload_hash = self.bin(hash.as_bytes());
         let linked_at = has_link.then(|| {

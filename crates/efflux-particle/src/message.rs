@@ -43,8 +43,8 @@ pub struct Message {
     texts: String,
     pub(crate) unknown: Unknown,
     pub(crate) payload: Bytes,
-    /// The payload's hash, where it was computed already.
-    pub(crate) payload_hash: Option<PayloadHash>,
+    /// The payload's hash, where it was computed already; few messages have one.
+    pub(crate) payload_hash: Option<Box<PayloadHash>>,
 }
 
 /// Where a text stands among the texts of its message.

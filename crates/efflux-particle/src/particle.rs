@@ -97,7 +97,7 @@ impl Particle {
     pub fn decode_message(bytes: &Bytes) -> Result<(Self, Message), DecodeError> {
         let particle = Self::decode(bytes)?;
         let mut message = Message::from(&particle);
-        message.payload_hash = Some(particle.payload_hash());
+        message.payload_hash = Some(Box::new(particle.payload_hash()));
         Ok((particle, message))
     }
 
