@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use efflux_node::particle::{Message, Sequence};
+use efflux_node::particle::{Message, Particle, Sequence};
 use efflux_node::storage::{ErrorKind, Expect, Query, ReadLimit, Receipt, Store, Topic};
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -255,7 +255,7 @@ async fn whoever_reads_on_sees_everything_once_and_what_comes_meanwhile() {
     let (mut next, mut seen) = (Sequence::FIRST, 0);
     for more in 0..30 {
         let read = topic.read(next, limit).await.unwrap();
-        let places: Vec<_> = read.iter().map(|it| it.sequence()).collect();
+        let places: Vec<_> = read.iter().map(Particle::sequence).collect();
         let count = places.len() as u64;
         let expect: Vec<_> = (0..count).map(|at| next.plus(at)).collect();
         assert_eq!(places, expect);
