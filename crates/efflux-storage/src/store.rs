@@ -1,16 +1,20 @@
 //! A store: topics under one URL.
 
+mod count;
+mod names;
 mod open;
 mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use efflux_particle::TopicName;
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
 
+use self::count::Count;
+use self::names::Names;
 use self::open::Opened;
 use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, RealDisk};
@@ -18,7 +22,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::ids::IdSource;
 use crate::index::Index;
-use crate::limits::TOPICS_MAX;
 use crate::log::{Backend, Restoring, TopicLog};
 use crate::options::{StoreOptions, TopicOptions};
 use crate::topic::{Topic, TopicState};
@@ -48,9 +51,6 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-/// The topics of the store were not counted yet.
-const UNCOUNTED: usize = usize::MAX;
-
 /// The topics that are open.
 type Topics = BTreeMap<TopicName, Arc<TopicState>>;
 
@@ -62,8 +62,9 @@ struct Inner {
     ids: Arc<IdSource>,
     index: Option<Arc<Index>>,
     topics: Mutex<Topics>,
-    /// How many topics there are, or [`UNCOUNTED`]; written while `topics` is held.
-    count: AtomicUsize,
+    /// Held while what they name is made, opened or deleted.
+    names: Names,
+    count: Count,
     is_closed: AtomicBool,
 }
 
@@ -114,7 +115,8 @@ impl Store {
                 ids,
                 index,
                 topics,
-                count: AtomicUsize::new(UNCOUNTED),
+                names: Names::default(),
+                count: Count::default(),
                 is_closed: AtomicBool::new(false),
             }),
         })
@@ -157,13 +159,22 @@ impl Store {
     /// `Conflict` when the name is taken, `Invalid` when an option is out of bounds or the store was
     /// opened for reading.
     pub async fn create_topic(&self, name: &TopicName, options: TopicOptions) -> Result<Topic> {
-        let mut topics = self.inner.topics.lock().await;
+        let _name = self.inner.names.hold(name).await;
         self.refuse_closed()?;
         self.refuse_read_only("make a topic")?;
-        let count = self.refuse_full().await?;
-        let log = self.inner.backend.create(name, &options).await?;
-        self.inner.count.store(count + 1, Ordering::Relaxed);
-        Ok(self.hold(&mut topics, log))
+        let place = self.inner.count.place(&*self.inner.backend).await?;
+        let made = self.inner.backend.create(name, &options).await;
+        let is_unmade = |error: &Error| {
+            let kinds = [ErrorKind::Conflict, ErrorKind::Invalid];
+            kinds.contains(&error.kind())
+        };
+        if made.as_ref().is_err_and(|error| !is_unmade(error)) {
+            // It may be there all the same.
+            self.inner.count.forget();
+        }
+        let log = made?;
+        place.take();
+        self.hold(log).await
     }
 
     /// Begins a topic that is made of particles that were sealed before.
@@ -172,10 +183,9 @@ impl Store {
         name: &TopicName,
         options: &TopicOptions,
     ) -> Result<Box<dyn Restoring>> {
-        let _topics = self.inner.topics.lock().await;
         self.refuse_closed()?;
         self.refuse_read_only("restore a topic")?;
-        self.refuse_full().await?;
+        drop(self.inner.count.place(&*self.inner.backend).await?);
         self.inner.backend.restore(name, options).await
     }
 
@@ -185,14 +195,15 @@ impl Store {
         name: &TopicName,
         restoring: Box<dyn Restoring>,
     ) -> Result<Topic> {
-        let mut topics = self.inner.topics.lock().await;
+        let _name = self.inner.names.hold(name).await;
         self.refuse_closed()?;
-        self.refuse_full().await?;
-        // Counted anew the next time: when this fails, the topic may be there all the same.
-        self.inner.count.store(UNCOUNTED, Ordering::Relaxed);
-        restoring.finish().await?;
+        let _place = self.inner.count.place(&*self.inner.backend).await?;
+        let finished = restoring.finish().await;
+        // Counted anew the next time: when this failed, the topic may be there all the same.
+        self.inner.count.forget();
+        finished?;
         let log = self.inner.backend.open(name).await?;
-        Ok(self.hold(&mut topics, log))
+        self.hold(log).await
     }
 
     /// Opens a topic.
@@ -201,13 +212,21 @@ impl Store {
     /// `NotFound` when there is none of this name, `Corrupt` when its bytes are damaged so that it
     /// cannot be appended to safely.
     pub async fn topic(&self, name: &TopicName) -> Result<Topic> {
-        let mut topics = self.inner.topics.lock().await;
         self.refuse_closed()?;
-        if let Some(state) = topics.get(name) {
-            return Ok(Topic::new(self.clone(), Arc::clone(state)));
+        if let Some(state) = self.open_state(name) {
+            return Ok(Topic::new(self.clone(), state));
+        }
+        let _name = self.inner.names.hold(name).await;
+        self.refuse_closed()?;
+        if let Some(state) = self.open_state(name) {
+            return Ok(Topic::new(self.clone(), state));
         }
         let log = self.inner.backend.open(name).await?;
-        Ok(self.hold(&mut topics, log))
+        self.hold(log).await
+    }
+
+    fn open_state(&self, name: &TopicName) -> Option<Arc<TopicState>> {
+        self.inner.topics.lock().get(name).map(Arc::clone)
     }
 
     /// Opens a topic, and makes it with these options when it is not there.
@@ -231,7 +250,7 @@ impl Store {
     /// # Errors
     /// As for [`Store::topic`].
     pub async fn reopen_topic(&self, name: &TopicName) -> Result<Topic> {
-        let state = self.inner.topics.lock().await.remove(name);
+        let state = self.inner.topics.lock().remove(name);
         if let Some(state) = state {
             state.consumers().close("its topic was opened anew").await;
             if let Some(index) = &self.inner.index {
@@ -257,17 +276,18 @@ impl Store {
     /// `NotFound` when there is none of this name, `Invalid` when the store was opened for reading.
     pub async fn delete_topic(&self, name: &TopicName) -> Result<()> {
         self.refuse_read_only("delete a topic")?;
-        // Consumers may be about to open another topic, so they end before names are locked.
-        let open = self.inner.topics.lock().await.get(name).map(Arc::clone);
-        if let Some(state) = open {
+        // Consumers may be about to open another topic, so they end before names are held.
+        if let Some(state) = self.open_state(name) {
             state.consumers().close("its topic was deleted").await;
         }
-        let mut topics = self.inner.topics.lock().await;
-        if let Some(state) = topics.remove(name) {
+        let _name = self.inner.names.hold(name).await;
+        self.refuse_closed()?;
+        let state = self.inner.topics.lock().remove(name);
+        if let Some(state) = state {
             let _ = state.log.close().await;
         }
         // Counted anew the next time, because a failed deletion may have gone half the way.
-        self.inner.count.store(UNCOUNTED, Ordering::Relaxed);
+        self.inner.count.forget();
         self.inner.backend.delete(name).await?;
         if let Some(index) = &self.inner.index {
             index.forget(name);
@@ -281,7 +301,9 @@ impl Store {
     /// `Full`, `Unavailable` when a last write or sync fails; what was acknowledged is kept.
     pub async fn close(&self) -> Result<()> {
         self.inner.is_closed.store(true, Ordering::Release);
-        let topics = std::mem::take(&mut *self.inner.topics.lock().await);
+        // Whoever holds a name finishes, and whoever comes behind finds the store closed.
+        self.inner.names.all_free().await;
+        let topics = std::mem::take(&mut *self.inner.topics.lock());
         for state in topics.values() {
             state.consumers().close("the store was closed").await;
         }
@@ -296,34 +318,26 @@ impl Store {
         result
     }
 
-    /// How many topics there are. Listing them for each new one would take longer and longer.
-    async fn count(&self) -> Result<usize> {
-        match self.inner.count.load(Ordering::Relaxed) {
-            UNCOUNTED => Ok(self.inner.backend.list().await?.len()),
-            count => Ok(count),
-        }
-    }
-
-    /// How many topics there are, if there may be one more.
-    async fn refuse_full(&self) -> Result<usize> {
-        let count = self.count().await?;
-        if count < TOPICS_MAX {
-            return Ok(count);
-        }
-        Err(Error::new(
-            ErrorKind::Full,
-            format!("the store has {count} topics, no more are allowed: delete some"),
-        ))
-    }
-
     /// Keeps an opened log with what stands upon it.
-    fn hold(&self, topics: &mut Topics, log: Arc<dyn TopicLog>) -> Topic {
-        let index = self.inner.index.as_ref();
-        let index = index.map(|index| index.follow(Arc::clone(&log)));
+    async fn hold(&self, log: Arc<dyn TopicLog>) -> Result<Topic> {
         let name = log.name().clone();
-        let state = Arc::new(TopicState::new(log, index));
-        topics.insert(name, Arc::clone(&state));
-        Topic::new(self.clone(), state)
+        let state = {
+            let mut topics = self.inner.topics.lock();
+            self.refuse_closed().map(|()| {
+                let index = self.inner.index.as_ref();
+                let index = index.map(|index| index.follow(Arc::clone(&log)));
+                let state = Arc::new(TopicState::new(Arc::clone(&log), index));
+                topics.insert(name, Arc::clone(&state));
+                state
+            })
+        };
+        match state {
+            Ok(state) => Ok(Topic::new(self.clone(), state)),
+            Err(closed) => {
+                let _ = log.close().await;
+                Err(closed)
+            }
+        }
     }
 
     fn refuse_closed(&self) -> Result<()> {

@@ -18,7 +18,7 @@ use super::access::Certified;
 use super::activity::Activity;
 use super::limits::{
     CONNECTION_SHARES, CONNECTION_WINDOW_BYTES, FAREWELL_TIME, HEAD_BYTES_MAX, HEADERS_MAX,
-    STREAM_WINDOW_BYTES, STREAMS_MAX,
+    HURRIED_STALL_TIME, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use super::node::Node;
 use super::options::ServerOptions;
@@ -76,6 +76,10 @@ pub(crate) async fn serve<S>(
             () = &mut stopping, if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
+            }
+            // Its peer may neither take the rest of what was sent nor say goodbye.
+            () = activity.rests(), if is_stopping && end.is_none() => {
+                end = Some(Instant::now() + HURRIED_STALL_TIME);
             }
         }
     }

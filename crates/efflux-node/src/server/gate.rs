@@ -129,7 +129,7 @@ async fn gone(node: &Node, uri: &Uri, response: Response) -> Response {
     let Some(topic): Option<TopicName> = topic else {
         return response;
     };
-    match node.topic(&topic).await {
+    match node.store().topic(&topic).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Refusal::from(error).into_response(),
         _ => response,
     }

@@ -93,8 +93,8 @@ pub const PAGE_PARTICLES_DEFAULT: usize = 100;
 /// Bytes of JSON after which a page ends: 4 MiB, and one particle more.
 pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of particles that are read for one piece of a stream: 256 KiB. It is what a slow reader
-/// costs.
+/// Bytes of particles that are read for one piece of a stream, and of an answer that HTTP/1.1 is given
+/// at once: 256 KiB. It is what a slow reader costs.
 pub const PIECE_BYTES: usize = 256 * 1024;
 
 /// Bytes of a compressed payload's content that an answer of JSON shows: 16 MiB, as many as a payload

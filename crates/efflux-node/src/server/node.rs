@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use efflux_flow::particle::TopicName;
 use efflux_flow::storage::remote::wire::{Durability, ProblemKind};
-use efflux_flow::storage::{Result, Store, Topic, TopicOptions};
-use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, watch};
+use efflux_flow::storage::{Error, ErrorKind, Result, Store, Topic, TopicOptions};
+use parking_lot::RwLock;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::access::Access;
 use super::activity::Activity;
@@ -40,7 +41,7 @@ pub(crate) struct Node {
     refusals: Refusals,
     /// Administrative actions, which go on when their clients have gone.
     administering: Activity,
-    topics: RwLock<BTreeMap<TopicName, Hosted>>,
+    topics: RwLock<Topics>,
     consumers: OpenConsumers,
 }
 
@@ -62,6 +63,35 @@ impl Large {
             drop(permit.split(spare));
         }
     }
+}
+
+/// The topics that were asked for since the node started.
+#[derive(Debug, Default)]
+struct Topics {
+    open: BTreeMap<TopicName, Hosted>,
+    /// How many were deleted, or opened anew.
+    deletions: u64,
+}
+
+impl Topics {
+    /// Lets go of a topic; how many were let go of in this way.
+    fn forget(&mut self, name: &TopicName) -> u64 {
+        self.open.remove(name);
+        self.deletions += 1;
+        self.deletions
+    }
+}
+
+/// Does what makes, opens or deletes a topic on a thread that may block: it writes and syncs files.
+async fn blocking<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
+    done.unwrap_or_else(|error| {
+        let why = format!("it was given up: {error}");
+        Err(Error::new(ErrorKind::Unavailable, why).with_may_have_applied())
+    })
 }
 
 /// A topic that was asked for since the node started.
@@ -196,15 +226,16 @@ impl Node {
 
     /// Opens a topic, or gives out the one that is open.
     pub(crate) async fn topic(&self, name: &TopicName) -> Result<Hosted> {
-        if let Some(hosted) = self.topics.read().await.get(name) {
-            return Ok(hosted.clone());
-        }
-        let mut topics = self.topics.write().await;
-        if let Some(hosted) = topics.get(name) {
-            return Ok(hosted.clone());
-        }
-        let topic = self.store.topic(name).await?;
-        self.host(&mut topics, topic).await
+        let deletions = {
+            let topics = self.topics.read();
+            if let Some(hosted) = topics.open.get(name) {
+                return Ok(hosted.clone());
+            }
+            topics.deletions
+        };
+        let (store, wanted) = (self.store.clone(), name.clone());
+        let topic = blocking(async move { store.topic(&wanted).await }).await?;
+        self.host(topic, deletions).await
     }
 
     /// Makes a topic.
@@ -213,9 +244,10 @@ impl Node {
         name: &TopicName,
         options: TopicOptions,
     ) -> Result<Hosted> {
-        let mut topics = self.topics.write().await;
-        let topic = self.store.create_topic(name, options).await?;
-        self.host(&mut topics, topic).await
+        let deletions = self.topics.read().deletions;
+        let (store, name) = (self.store.clone(), name.clone());
+        let topic = blocking(async move { store.create_topic(&name, options).await }).await?;
+        self.host(topic, deletions).await
     }
 
     /// Opens a topic anew. One in memory is left as it is: no write of it fails, and what is closed
@@ -224,37 +256,43 @@ impl Node {
         if self.is_in_memory() {
             return self.topic(name).await;
         }
-        let mut topics = self.topics.write().await;
-        topics.remove(name);
-        let topic = self.store.reopen_topic(name).await?;
-        self.host(&mut topics, topic).await
+        let (store, wanted) = (self.store.clone(), name.clone());
+        let topic = blocking(async move { store.reopen_topic(&wanted).await }).await?;
+        let deletions = self.topics.write().forget(name);
+        self.host(topic, deletions).await
     }
 
     /// Deletes a topic.
     pub(crate) async fn delete_topic(&self, name: &TopicName) -> Result<()> {
-        let mut topics = self.topics.write().await;
-        topics.remove(name);
-        self.store.delete_topic(name).await
+        let (store, wanted) = (self.store.clone(), name.clone());
+        let deleted = blocking(async move { store.delete_topic(&wanted).await }).await;
+        self.topics.write().forget(name);
+        deleted
     }
 
     fn is_in_memory(&self) -> bool {
         self.store.url() == "mem:"
     }
 
-    async fn host(&self, topics: &mut BTreeMap<TopicName, Hosted>, topic: Topic) -> Result<Hosted> {
+    /// Keeps a topic at hand, unless one was deleted since `deletions` was told: it may be this one.
+    async fn host(&self, topic: Topic, deletions: u64) -> Result<Hosted> {
         let durability = match self.is_in_memory() {
             true => Durability::Memory,
             false => Durability::of(topic.options().await?.sync),
         };
         let hosted = Hosted { topic, durability };
-        topics.insert(hosted.topic.name().clone(), hosted.clone());
+        let mut topics = self.topics.write();
+        if topics.deletions == deletions {
+            let name = hosted.topic.name().clone();
+            topics.open.insert(name, hosted.clone());
+        }
         Ok(hosted)
     }
 
     /// The topics that were asked for since the node started, at most so many.
-    pub(crate) async fn hosted(&self, most: usize) -> Vec<Topic> {
-        let topics = self.topics.read().await;
-        let hosted = topics.values().take(most);
+    pub(crate) fn hosted(&self, most: usize) -> Vec<Topic> {
+        let topics = self.topics.read();
+        let hosted = topics.open.values().take(most);
         hosted.map(|hosted| hosted.topic.clone()).collect()
     }
 
@@ -265,7 +303,7 @@ impl Node {
             tracing::warn!("an administrative action did not finish in time");
         }
         self.consumers.clear().await;
-        self.topics.write().await.clear();
+        self.topics.write().open.clear();
         self.store.close().await
     }
 }

@@ -15,7 +15,7 @@ use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::limits::{STALL_CHECK_TIME, STREAM_PIECE_BYTES};
+use super::limits::{PIECE_BYTES, STALL_CHECK_TIME, STREAM_PIECE_BYTES};
 use super::patience::Patience;
 
 tokio::task_local! {
@@ -80,34 +80,40 @@ where
     }
 }
 
-/// The same body, in a stream of HTTP/2 with pieces of which it is known when they are taken.
+/// The same body in pieces of which it is known when they are taken. A connection of HTTP/1.1 is told
+/// by its writes; its pieces are larger, and asked for when little is left to be written.
 pub(crate) fn taken(body: Body) -> Body {
-    match TURN.try_with(Arc::clone) {
-        Ok(turn) => Body::new(Taken {
-            body,
-            turn,
-            rest: Bytes::new(),
-        }),
-        Err(_) => body,
-    }
+    Body::new(Taken {
+        body,
+        turn: TURN.try_with(Arc::clone).ok(),
+        rest: Bytes::new(),
+    })
 }
 
 /// A body that tells whose turn it is: the next piece is asked for when the one before was taken.
 struct Taken {
     body: Body,
-    turn: Arc<Turn>,
+    /// None in HTTP/1.1.
+    turn: Option<Arc<Turn>>,
     /// What is left of the piece that was made last.
     rest: Bytes,
 }
 
 impl Taken {
     fn cut(&mut self) -> Bytes {
-        if self.rest.len() > STREAM_PIECE_BYTES {
-            return self.rest.split_to(STREAM_PIECE_BYTES);
+        let most = match self.turn {
+            Some(_) => STREAM_PIECE_BYTES,
+            None => PIECE_BYTES,
+        };
+        if self.rest.len() > most {
+            return self.rest.split_to(most);
         }
-        // The last piece may lie with the connection for long, and the memory that it is a part of
-        // shall not.
-        Bytes::copy_from_slice(&std::mem::take(&mut self.rest))
+        let last = std::mem::take(&mut self.rest);
+        match self.turn {
+            // It may lie with the connection for long, and the memory that it is a part of shall not.
+            Some(_) => Bytes::copy_from_slice(&last),
+            None => last,
+        }
     }
 }
 
@@ -119,7 +125,9 @@ impl http_body::Body for Taken {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.turn.is_of_node();
+        if let Some(turn) = &self.turn {
+            turn.is_of_node();
+        }
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -130,7 +138,9 @@ impl http_body::Body for Taken {
             }
         }
         let piece = self.cut();
-        self.turn.is_of_client();
+        if let Some(turn) = &self.turn {
+            turn.is_of_client();
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

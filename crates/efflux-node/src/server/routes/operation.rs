@@ -45,7 +45,7 @@ pub(super) async fn ready(State(node): State<Arc<Node>>) -> Answer {
 pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
     let metrics = node.metrics();
     metrics.forget();
-    for topic in node.hosted(METRIC_TOPICS_MAX).await {
+    for topic in node.hosted(METRIC_TOPICS_MAX) {
         let head = topic.head().sequence.get();
         metrics.topic(topic.name().as_str(), head, topic.index_lag());
     }
