@@ -8,6 +8,7 @@ pub mod content;
 pub mod frame;
 pub mod metadata;
 pub mod query;
+pub mod wire;
 
 mod edits;
 mod small_store;

@@ -23,6 +23,7 @@ pub mod limits;
 
 mod activity;
 mod exposure;
+mod measured_disk;
 mod options;
 mod origin;
 mod patience;
@@ -30,6 +31,8 @@ mod stalling;
 mod streamed;
 mod streams;
 mod tls;
+
+mod trace;
 
 mod cloudevents;
 mod refusal;
@@ -56,6 +59,7 @@ pub use self::access::{Access, Action, NewToken, Permission, Token, Tokens};
 pub use self::config::{Config, Limits, Prepared};
 pub use self::exposure::Exposure;
 pub use self::listener::Server;
+pub use self::measured_disk::MeasuredDisk;
 pub use self::options::ServerOptions;
 pub use self::routes::openapi;
 pub use self::tls::{Tls, TlsFiles};

@@ -29,6 +29,9 @@
 //! # }
 //! ```
 
+#[cfg(feature = "file")]
+pub mod file;
+
 mod stage_error;
 
 mod connector;

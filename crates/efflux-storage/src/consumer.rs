@@ -252,9 +252,12 @@ impl Consumer {
     /// opened for reading.
     ///
     /// # Errors
-    /// As for [`Consumer::inspect`]; `Invalid` when another process keeps the consumer.
+    /// As for [`Consumer::inspect`].
     pub async fn state(topic: &Topic, name: &ConsumerName) -> Result<ConsumerState> {
-        ConsumerRegistry::state(topic, name).await
+        match topic.store().host() {
+            Some(host) => host.consumer_state(topic.name(), name).await,
+            None => ConsumerRegistry::state(topic, name).await,
+        }
     }
 
     /// Deletes a consumer durably, damaged ones too. Its handles then fail with `Closed`.

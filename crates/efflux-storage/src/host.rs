@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use efflux_particle::{ConsumerName, Id, Particle, Sequence, TopicName};
+use efflux_particle::{ConsumerName, Head, Id, Particle, Sequence, TopicName};
 
-use crate::consumer::{ConsumerOptions, ConsumerStatus, Delivery, Start, Ticket};
+use crate::consumer::{ConsumerOptions, ConsumerState, ConsumerStatus, Delivery, Start, Ticket};
 use crate::error::Result;
 use crate::find::FindOptions;
+use crate::options::TopicOptions;
 use crate::query::Query;
 
 /// Some of what is looked for.
@@ -44,8 +45,19 @@ pub(crate) trait Host: Send + Sync + fmt::Debug {
     /// How a consumer stands.
     async fn inspect(&self, topic: &TopicName, name: &ConsumerName) -> Result<ConsumerStatus>;
 
+    /// What of a consumer outlives its workers.
+    async fn consumer_state(&self, topic: &TopicName, name: &ConsumerName)
+    -> Result<ConsumerState>;
+
     /// Deletes a consumer.
     async fn delete_consumer(&self, topic: &TopicName, name: &ConsumerName) -> Result<()>;
+
+    /// Begins a topic of particles that were sealed before; nobody sees it before it is finished.
+    async fn restore(
+        &self,
+        topic: &TopicName,
+        options: &TopicOptions,
+    ) -> Result<Box<dyn HostedRestoring>>;
 }
 
 /// A consumer whose state the host keeps. Each method does what [`Consumer`] says of it.
@@ -68,4 +80,17 @@ pub(crate) trait HostedConsumer: Send + Sync + fmt::Debug {
     async fn status(&self) -> Result<ConsumerStatus>;
 
     async fn seek(&self, to: Start) -> Result<()>;
+}
+
+/// A topic that the host makes of particles that were sealed before. Dropping it gives it up.
+#[async_trait]
+pub(crate) trait HostedRestoring: Send + fmt::Debug {
+    /// Adds particles, which were checked.
+    async fn append(&mut self, particles: &[Particle]) -> Result<()>;
+
+    /// Adds a consumer.
+    async fn put_consumer(&mut self, name: &ConsumerName, state: &ConsumerState) -> Result<()>;
+
+    /// Makes it a topic, at once and durably.
+    async fn finish(self: Box<Self>, head: Head) -> Result<()>;
 }

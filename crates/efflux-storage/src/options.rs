@@ -141,6 +141,8 @@ pub struct StoreOptions {
     pub create: bool,
     /// What a node is shown that hosts the store, so that it lets this program in.
     pub token: Option<BearerToken>,
+    /// Whether the token may cross a network that is not encrypted, where everyone can read it.
+    pub token_in_clear: bool,
     /// A file, as PEM, with those whom a node behind TLS is believed; the system's when left out.
     pub ca_file: Option<PathBuf>,
     /// What a node behind TLS is shown, so that it knows this program.
@@ -186,6 +188,7 @@ impl Default for StoreOptions {
             access: Access::Write,
             create: true,
             token: None,
+            token_in_clear: false,
             ca_file: None,
             client_certificate: None,
         }
@@ -212,6 +215,14 @@ impl StoreOptions {
     #[must_use]
     pub fn with_token(mut self, token: BearerToken) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Sets whether the token may cross a network that is not encrypted. Without it a token goes to
+    /// `https://` only, and to this machine itself.
+    #[must_use]
+    pub fn with_token_in_clear(mut self, token_in_clear: bool) -> Self {
+        self.token_in_clear = token_in_clear;
         self
     }
 

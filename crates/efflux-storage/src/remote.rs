@@ -17,6 +17,7 @@ mod connector;
 #[cfg(feature = "remote-tls")]
 #[path = "remote/secure_connector.rs"]
 mod connector;
+mod pieces;
 
 mod ahead;
 mod frames;
@@ -26,6 +27,7 @@ mod log;
 
 mod backend;
 mod consumer;
+mod restoration;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::backend::RemoteBackend;

@@ -7,6 +7,7 @@ use efflux_particle::{Chain, ConsumerName, Head, Particle, Sequence, TopicName};
 
 use crate::consumer::ConsumerState;
 use crate::error::{Damage, Error, Result};
+use crate::host::HostedRestoring;
 use crate::log::Restoring;
 use crate::options::TopicOptions;
 use crate::store::Store;
@@ -43,14 +44,20 @@ pub struct Restoration {
     name: TopicName,
     chain: Option<Chain>,
     consumers: Vec<(ConsumerName, ConsumerState)>,
-    restoring: Box<dyn Restoring>,
+    target: Target,
+}
+
+/// Where the topic is made.
+enum Target {
+    Here(Box<dyn Restoring>),
+    Hosted(Box<dyn HostedRestoring>),
 }
 
 impl Restoration {
     /// Begins a topic of this name, which must be free.
     ///
     /// # Errors
-    /// `Conflict` when the name is taken, `Invalid` when an option is out of bounds or the store was
+    /// `Conflict` when the name is taken (a node says so with a later call), `Invalid` when an option is out of bounds or the store was
     /// opened for reading, `Full`, `Unavailable` when it cannot be written.
     pub async fn begin(store: &Store, name: &TopicName, options: TopicOptions) -> Result<Self> {
         Ok(Self {
@@ -58,7 +65,13 @@ impl Restoration {
             name: name.clone(),
             chain: None,
             consumers: Vec::new(),
-            restoring: store.begin_restoring(name, &options).await?,
+            target: match store.host() {
+                Some(host) => {
+                    store.refuse_read_only("restore a topic")?;
+                    Target::Hosted(host.restore(name, &options).await?)
+                }
+                None => Target::Here(store.begin_restoring(name, &options).await?),
+            },
         })
     }
 
@@ -81,7 +94,10 @@ impl Restoration {
             rest = rest.split_off(particle.frame().len());
             particles.push(particle);
         }
-        self.restoring.append(&particles).await
+        match &mut self.target {
+            Target::Here(restoring) => restoring.append(&particles).await,
+            Target::Hosted(restoring) => restoring.append(&particles).await,
+        }
     }
 
     /// Adds a consumer, which stands where it stood.
@@ -105,11 +121,18 @@ impl Restoration {
             state.check(expected.sequence).map_err(|error| {
                 Error::invalid(format!("consumer {name} of topic {}: {error}", self.name))
             })?;
-            self.restoring.put_journal(name, state.record()).await?;
+            match &mut self.target {
+                Target::Here(restoring) => restoring.put_journal(name, state.record()).await?,
+                Target::Hosted(restoring) => restoring.put_consumer(name, state).await?,
+            }
         }
-        self.store
-            .finish_restoring(&self.name, self.restoring)
-            .await
+        match self.target {
+            Target::Here(restoring) => self.store.finish_restoring(&self.name, restoring).await,
+            Target::Hosted(restoring) => {
+                restoring.finish(expected).await?;
+                self.store.topic(&self.name).await
+            }
+        }
     }
 
     fn check(&mut self, frames: &Bytes) -> Result<Particle> {

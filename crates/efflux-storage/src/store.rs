@@ -350,7 +350,7 @@ impl Store {
         Ok(())
     }
 
-    fn refuse_read_only(&self, what: &str) -> Result<()> {
+    pub(crate) fn refuse_read_only(&self, what: &str) -> Result<()> {
         if self.is_writable() {
             return Ok(());
         }

@@ -34,6 +34,9 @@ mod query;
 mod segment;
 #[path = "../../../fuzz/src/small_store.rs"]
 mod small_store;
+#[cfg(feature = "remote")]
+#[path = "../../../fuzz/src/wire.rs"]
+mod wire;
 
 /// Counting what is allocated takes an allocator of one's own, which is unsafe code: only the fuzz
 /// workspace has one.
@@ -143,6 +146,29 @@ fn queries_of_any_text_are_refused_or_read_back() {
     ];
     let whole: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     check(20_000, &whole, query::run);
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn what_nodes_and_clients_say_is_refused_or_read_back() {
+    let said = [
+        "0{\"settings\":{\"sync\":\"250ms\",\"segment_bytes\":4096}}",
+        "0{\"frames\":1234}",
+        "0{\"head\":\"5:00\"}",
+        "0{\"consumer\":{\"name\":\"a\",\"position\":9,\"settled\":[[10,12]],\"epoch\":1,\"redelivered\":0,\
+         \"dead_lettered\":0,\"settings\":{\"start\":\"time=2026-01-01T00:00:00Z\"}}}",
+        "1{\"type\":\"urn:efflux:problem:conflict\",\"title\":\"Conflict\",\"status\":409,\"detail\":\"d\",\
+         \"retryable\":false,\"may_have_applied\":true}",
+        "2{\"lease_ms\":1000,\"max_in_flight\":7,\"max_deliveries\":null,\"start\":\"sequence=4\"}",
+        "4{\"sync\":\"17us\"}",
+        "5{\"after\":\"1:00\",\"until\":7}",
+        "6caf\u{e9} 250ms%41",
+        "61s",
+        "7group=7;orders",
+        "7no-match-after=3;type = a",
+    ];
+    let whole: Vec<_> = said.iter().map(|text| text.as_bytes().to_vec()).collect();
+    check(20_000, &whole, wire::run);
 }
 
 #[test]

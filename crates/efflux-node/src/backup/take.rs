@@ -144,14 +144,7 @@ async fn look(
 async fn consumers(topic: &Topic) -> Result<BTreeMap<ConsumerName, ConsumerState>> {
     let mut consumers = BTreeMap::new();
     for name in Consumer::list(topic).await? {
-        let state = match Consumer::state(topic, &name).await {
-            // A node that keeps the consumer tells its position only.
-            Err(error) if error.kind() == ErrorKind::Invalid => {
-                Consumer::inspect(topic, &name).await.map(Into::into)
-            }
-            state => state,
-        };
-        match state {
+        match Consumer::state(topic, &name).await {
             Ok(state) => drop(consumers.insert(name, state)),
             // It was deleted meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -93,6 +93,7 @@ pub(crate) fn is_administrative(method: &Method, route: &str) -> bool {
     let changes = method == Method::PUT || method == Method::DELETE;
     changes && (route == TOPIC || route == CONSUMER)
         || route.ends_with("/reopen")
+        || route.ends_with("/restoration")
         || route.ends_with("/seek")
 }
 

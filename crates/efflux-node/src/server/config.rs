@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use efflux_flow::pipeline::file;
 use efflux_flow::storage::{Error, Result};
 use serde::Deserialize;
 
@@ -85,11 +86,16 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// `Invalid` when it cannot be read or holds something else, with the place.
+    /// `Invalid` when it cannot be read or holds something else: every fault on a line of its own,
+    /// with its place.
     pub fn read(path: &Path) -> Result<Self> {
-        let refuse = |why: String| Error::invalid(format!("{}: {why}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| refuse(error.to_string()))
+        let refuse = |why: String| format!("{}: {why}", path.display());
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|error| Error::invalid(refuse(error.to_string())))?;
+        file::read(&text).map_err(|faults| {
+            let faults = faults.iter().map(|fault| refuse(fault.to_string()));
+            Error::invalid(faults.collect::<Vec<_>>().join("\n"))
+        })
     }
 
     /// Checks everything as a whole, and reads the files that are named.

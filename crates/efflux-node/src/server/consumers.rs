@@ -5,14 +5,37 @@ use std::collections::BTreeMap;
 use efflux_flow::particle::{ConsumerName, TopicName};
 use efflux_flow::storage::{Consumer, ConsumerOptions, ErrorKind, Result, Topic};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::limits::OPEN_CONSUMERS_MAX;
+use super::limits::{OPEN_CONSUMERS_MAX, RESTING_TIME};
 
 /// Consumers whose handles the node keeps open. Of too many, the one that was asked for longest ago
 /// is let go.
 #[derive(Debug, Default)]
 pub(crate) struct OpenConsumers {
     open: Mutex<Open>,
+    /// Those that were looked at for metrics while they were not open.
+    resting: parking_lot::Mutex<BTreeMap<Key, Resting>>,
+}
+
+/// How a consumer stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) topic: TopicName,
+    pub(crate) consumer: ConsumerName,
+    /// Particles that it has not settled.
+    pub(crate) lag: u64,
+    /// Those of them that are leased.
+    pub(crate) in_flight: usize,
+}
+
+/// How a consumer stood that is not open.
+#[derive(Clone, Copy, Debug)]
+struct Resting {
+    at: Instant,
+    head: u64,
+    lag: u64,
+    in_flight: usize,
 }
 
 type Key = (TopicName, ConsumerName);
@@ -44,6 +67,7 @@ impl OpenConsumers {
         }
         let status = Consumer::inspect(topic, name).await?;
         let consumer = Consumer::open(topic, name, status.options).await?;
+        self.resting.lock().remove(&key(topic, name));
         open.keep(key(topic, name), consumer.clone());
         Ok(consumer)
     }
@@ -64,6 +88,7 @@ impl OpenConsumers {
             inspected => inspected.map(|_| false)?,
         };
         let consumer = Consumer::open(topic, name, options).await?;
+        self.resting.lock().remove(&key(topic, name));
         open.keep(key(topic, name), consumer.clone());
         Ok((consumer, is_new))
     }
@@ -75,14 +100,62 @@ impl OpenConsumers {
     pub(crate) async fn delete(&self, topic: &Topic, name: &ConsumerName) -> Result<()> {
         let mut open = self.open.lock().await;
         open.consumers.remove(&key(topic, name));
+        self.resting.lock().remove(&key(topic, name));
         Consumer::delete(topic, name).await
     }
 
-    /// The open consumers, at most so many.
-    pub(crate) async fn open(&self, most: usize) -> Vec<Consumer> {
-        let open = self.open.lock().await;
-        let consumers = open.consumers.values().take(most);
-        consumers.map(|entry| entry.consumer.clone()).collect()
+    /// How the consumers of these topics stand, open or not; at most so many.
+    pub(crate) async fn standing(&self, topics: &[Topic], most: usize) -> Vec<Standing> {
+        let mut told = Vec::new();
+        for topic in topics {
+            for name in Consumer::list(topic).await.unwrap_or_default() {
+                if told.len() == most {
+                    return told;
+                }
+                let Some((lag, in_flight)) = self.status(topic, &name).await else {
+                    continue;
+                };
+                told.push(Standing {
+                    topic: topic.name().clone(),
+                    consumer: name,
+                    lag,
+                    in_flight,
+                });
+            }
+        }
+        told
+    }
+
+    /// What a consumer has still to settle, and what of that is leased.
+    async fn status(&self, topic: &Topic, name: &ConsumerName) -> Option<(u64, usize)> {
+        let (key, head) = (key(topic, name), topic.head().sequence);
+        let consumer = {
+            let open = self.open.lock().await;
+            let entry = open.consumers.get(&key);
+            entry.map(|entry| entry.consumer.clone())
+        };
+        if let Some(consumer) = consumer
+            && let Ok(status) = consumer.status().await
+        {
+            return Some((status.lag, status.in_flight));
+        }
+        let known = self.resting.lock().get(&key).copied();
+        if let Some(resting) = known.filter(|it| it.at.elapsed() < RESTING_TIME) {
+            // Nobody settles anything, so that it lags by what came.
+            let came = head.get().saturating_sub(resting.head);
+            return Some((resting.lag + came, resting.in_flight));
+        }
+        let status = Consumer::inspect(topic, name).await.ok()?;
+        let resting = Resting {
+            at: Instant::now(),
+            head: head.get(),
+            lag: status.lag,
+            in_flight: status.in_flight,
+        };
+        let mut all = self.resting.lock();
+        all.retain(|_, it| it.at.elapsed() < RESTING_TIME);
+        all.insert(key, resting);
+        Some((status.lag, status.in_flight))
     }
 
     /// Lets go of all.

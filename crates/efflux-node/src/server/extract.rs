@@ -10,6 +10,7 @@ mod header;
 mod json;
 mod message;
 mod parameters;
+mod restoration;
 
 pub(crate) use self::accept::choose;
 pub(crate) use self::batch::{MessageForm, from_json, from_ndjson};
@@ -21,3 +22,4 @@ pub(crate) use self::header::{essence, one};
 pub(crate) use self::json::{Json, check_nesting, object};
 pub(crate) use self::message::{message, parsed, with_encoding};
 pub(crate) use self::parameters::{Path, Query};
+pub(crate) use self::restoration::RestorationParts;

@@ -121,8 +121,16 @@ pub const RECEIVE_MAX: usize = 10_000;
 /// Consumers whose handles the node keeps open: each costs up to a MiB of particles read ahead.
 pub const OPEN_CONSUMERS_MAX: usize = 4096;
 
-/// Topics that metrics tell about one by one; of more, only sums are told.
+/// Topics, and consumers, that metrics tell about one by one; of more, only sums are told.
 pub const METRIC_TOPICS_MAX: usize = 200;
+
+/// Topics that one look at the metrics opens, because nobody asked for them since the node started:
+/// 16, each of which takes some milliseconds.
+pub const METRIC_OPENINGS_MAX: usize = 16;
+
+/// For how long metrics believe what they read of a consumer that is not open: a minute, in which at
+/// most its leases end.
+pub const RESTING_TIME: Duration = Duration::from_secs(60);
 
 /// After a connection could not be accepted, the node waits this long before it tries again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -133,6 +141,13 @@ pub const BLOCKING_BYTES_MIN: usize = 128 * 1024;
 
 /// How often the file of tokens is looked at: a revoked token is valid for a second at most.
 pub const TOKENS_CHECK_TIME: Duration = Duration::from_secs(1);
+
+/// Most bytes of a line of a topic that comes to be restored: 8 MiB, a consumer with as many settled
+/// ranges as there can be.
+pub(crate) const RESTORATION_LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most bytes of frames behind one line of it: 32 MiB, more than the largest frame has.
+pub(crate) const RESTORATION_FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Refused administrative attempts with one status that are noted in the trail within
 /// [`REFUSALS_TIME`]: 60, together some 6 MB a day at most. The others are counted.

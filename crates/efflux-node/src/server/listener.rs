@@ -14,6 +14,7 @@ use super::access::{Access, Certified};
 use super::activity::Activity;
 use super::connection;
 use super::limits::{ACCEPT_PAUSE, GIVE_WAY_TIME};
+use super::measured_disk::MeasuredDisk;
 use super::node::Node;
 use super::options::ServerOptions;
 use super::routes;
@@ -28,6 +29,7 @@ pub struct Server {
     options: ServerOptions,
     access: Access,
     tls: Option<Tls>,
+    disk: Option<MeasuredDisk>,
 }
 
 /// What the connections of a running server share.
@@ -58,6 +60,7 @@ impl Server {
             options,
             access: Access::everyone(),
             tls: None,
+            disk: None,
         })
     }
 
@@ -72,6 +75,13 @@ impl Server {
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Sets the disk that the store is on, so that the node tells how long syncs take.
+    #[must_use]
+    pub fn with_disk(mut self, disk: MeasuredDisk) -> Self {
+        self.disk = Some(disk);
         self
     }
 
@@ -90,6 +100,9 @@ impl Server {
         let sender = watch::Sender::new(false);
         let stopped = sender.subscribe();
         let node = Node::new(self.store, self.options, self.access, self.address, stopped);
+        if let Some(disk) = &self.disk {
+            disk.tell(node.metrics().sync_seconds());
+        }
         let permits = Arc::new(Semaphore::new(node.options().connections_max));
         let mut running = Running {
             listener: self.listener,

@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     requests: Gauge,
     request_seconds: Family<RequestLabels, Histogram>,
     append_seconds: Histogram,
+    sync_seconds: Histogram,
     appended_particles: Counter<u64, AtomicU64>,
     appended_bytes: Counter<u64, AtomicU64>,
     delivered_particles: Counter<u64, AtomicU64>,
@@ -69,6 +70,7 @@ impl Metrics {
             requests: Gauge::default(),
             request_seconds: Family::new_with_constructor(seconds),
             append_seconds: seconds(),
+            sync_seconds: seconds(),
             appended_particles: Counter::default(),
             appended_bytes: Counter::default(),
             delivered_particles: Counter::default(),
@@ -93,6 +95,9 @@ impl Metrics {
         let it = self.append_seconds.clone();
         let what = "Time of an append in the store, its sync included";
         all.register("append_duration_seconds", what, it);
+        let it = self.sync_seconds.clone();
+        let what = "Time of a sync of a file or folder";
+        all.register("sync_duration_seconds", what, it);
         let it = self.appended_particles.clone();
         all.register("appended_particles", "Particles that were appended", it);
         let it = self.appended_bytes.clone();
@@ -137,6 +142,11 @@ impl Metrics {
         self.append_seconds.observe(time.as_secs_f64());
         self.appended_particles.inc_by(particles);
         self.appended_bytes.inc_by(bytes);
+    }
+
+    /// Where the times of syncs go.
+    pub(crate) fn sync_seconds(&self) -> Histogram {
+        self.sync_seconds.clone()
     }
 
     pub(crate) fn delivered(&self, particles: u64) {

@@ -14,7 +14,7 @@ use super::access::Access;
 use super::activity::Activity;
 use super::audit::Refusals;
 use super::consumers::OpenConsumers;
-use super::limits::{ADMINISTERING_TIME, LARGE_BYTES_MAX};
+use super::limits::{ADMINISTERING_TIME, LARGE_BYTES_MAX, METRIC_OPENINGS_MAX};
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::patience::Patience;
@@ -289,11 +289,27 @@ impl Node {
         Ok(hosted)
     }
 
-    /// The topics that were asked for since the node started, at most so many.
-    pub(crate) fn hosted(&self, most: usize) -> Vec<Topic> {
-        let topics = self.topics.read();
-        let hosted = topics.open.values().take(most);
-        hosted.map(|hosted| hosted.topic.clone()).collect()
+    /// The topics that metrics tell of: those that were asked for since the node started, and as many
+    /// others as may be opened at once; at most so many.
+    pub(crate) async fn measured(&self, most: usize) -> Vec<Topic> {
+        let open: BTreeMap<TopicName, Topic> = {
+            let topics = self.topics.read();
+            let open = topics.open.iter().take(most);
+            open.map(|(name, it)| (name.clone(), it.topic.clone()))
+                .collect()
+        };
+        let mut measured: Vec<Topic> = open.values().cloned().collect();
+        let room = most.saturating_sub(measured.len()).min(METRIC_OPENINGS_MAX);
+        if room == 0 {
+            return measured;
+        }
+        // One that cannot be listed or opened is told of by whoever asks for it.
+        let names = self.store.topics().await.unwrap_or_default();
+        let others = names.iter().filter(|name| !open.contains_key(*name));
+        for name in others.take(room) {
+            measured.extend(self.topic(name).await.ok().map(|hosted| hosted.topic));
+        }
+        measured
     }
 
     /// Lets go of everything and closes the store.

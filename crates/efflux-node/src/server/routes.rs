@@ -7,6 +7,7 @@ mod events;
 mod head;
 mod operation;
 mod particles;
+mod restoration;
 mod topics;
 mod verify;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use efflux_flow::storage::remote::wire::Problem;
 use http::StatusCode;
@@ -26,6 +27,7 @@ use super::answer;
 use super::gate;
 use super::node::Node;
 use super::refusal::{Answer, Refusal};
+use super::trace;
 
 /// What the interface's description begins with; the rest is made from the handlers.
 #[derive(OpenApi)]
@@ -44,6 +46,7 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(topics::list))
         .routes(routes!(topics::put, topics::show, topics::delete))
         .routes(routes!(topics::reopen))
+        .routes(routes!(restoration::restore))
         .routes(routes!(head::head))
         .routes(routes!(append::one, particles::list))
         .routes(routes!(append::batch))
@@ -55,6 +58,7 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verify::verify))
         .routes(routes!(consumers::list))
         .routes(routes!(consumers::put, consumers::show, consumers::delete))
+        .routes(routes!(consumers::state))
         .routes(routes!(deliveries::receive))
         .routes(routes!(deliveries::commit))
         .routes(routes!(deliveries::rollback))
@@ -82,6 +86,7 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         .fallback(no_route)
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(node), gate::pass))
+        .layer(from_fn(trace::request))
         .with_state(Arc::clone(node))
 }
 

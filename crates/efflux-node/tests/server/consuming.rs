@@ -2,6 +2,7 @@
 
 use crate::client::{Client, Node};
 use efflux_node::particle::Particle;
+use efflux_node::server::ServerOptions;
 use efflux_node::storage::remote::wire::DeliveriesHead;
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -196,4 +197,31 @@ async fn what_is_no_ticket_and_no_setting_is_refused() {
         .await
         .refused(400, "invalid");
     node.client.get(bad).await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn metrics_tell_of_consumers_that_nobody_opened_since_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("store").display());
+    let node = Node::start_with(&url, ServerOptions::default()).await;
+    node.client.put("/v1/topics/orders", "").await;
+    let consumer = "/v1/topics/orders/consumers/billing";
+    node.client.put(consumer, r#"{"start":"root"}"#).await;
+    for _ in 0..3 {
+        node.client.append("x", &[]).await;
+    }
+    node.stop().await;
+    let node = Node::start_with(&url, ServerOptions::default()).await;
+    let name = "efflux_consumer_lag_particles{topic=\"orders\",consumer=\"billing\"} ";
+    let metrics = node.client.get("/metrics").await.text();
+    let lag = metrics.lines().find_map(|line| line.strip_prefix(name));
+    let lag: u64 = lag.unwrap().parse().unwrap();
+    assert!(lag >= 3, "{metrics}");
+    node.client.append("x", &[]).await;
+    let metrics = node.client.get("/metrics").await.text();
+    assert!(
+        metrics.contains(&format!("{name}{}\n", lag + 1)),
+        "{metrics}"
+    );
+    node.stop().await;
 }

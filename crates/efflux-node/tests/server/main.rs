@@ -13,6 +13,8 @@ mod client;
 mod consuming;
 mod encryption;
 mod events;
+#[cfg(feature = "otlp")]
+mod exporting;
 mod hostile;
 mod large;
 mod limits;
@@ -20,6 +22,7 @@ mod pipelining;
 mod program;
 mod reading;
 mod remote;
+mod restoring;
 mod secure_client;
 mod security;
 mod topics;

@@ -138,6 +138,11 @@ async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowled
         .text()
         .contains("requests_in_flight 2\n")
     {}
+    let metrics = client.get("/metrics").await.text();
+    let syncs = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("efflux_sync_duration_seconds_count "));
+    assert!(syncs.unwrap().parse::<u64>().unwrap() > 0, "{metrics}");
     signal(&serving, "TERM");
     assert_eq!(waiting.await.unwrap().status, StatusCode::OK);
     assert!(serving.wait().unwrap().success());
@@ -217,6 +222,19 @@ fn the_program_tells_all_that_is_wrong_with_its_settings() {
         told.contains("idle_time") && told.contains("0.0.0.0:1"),
         "{told}"
     );
+    let text = "lissten = 1\n[limits]\nidle_ms = \"x\"\nbytes = 1\n";
+    std::fs::write(folder.path().join("efflux.toml"), text).unwrap();
+    let refused = run(&["serve", "--check", "--config", &path, "--listen", "here"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    for fault in [
+        "line 1, column 1: unknown field `lissten`",
+        "line 3, column 11: invalid type",
+        "line 4, column 1: unknown field `bytes`",
+        "\"here\" is no address",
+    ] {
+        assert!(told.contains(fault), "no {fault} in {told}");
+    }
     std::fs::write(folder.path().join("efflux.toml"), "insecure = true\n").unwrap();
     assert!(
         run(&["serve", "--check", "--config", &path])
@@ -271,7 +289,14 @@ async fn every_command_works_against_a_node() {
         ]);
         assert_eq!(consumed, "one\ntwo\n");
         assert!(run(&["consumer", "list", "orders"]).contains('c'));
+        let folder = tempfile::tempdir().unwrap();
+        let backup = folder.path().join("backup").display().to_string();
+        run(&["backup", &backup]);
         run(&["consumer", "delete", "orders", "c", "--yes"]);
+        run(&["topic", "delete", "orders", "--yes"]);
+        let restored = run(&["restore", &backup]);
+        assert!(restored.contains("3 particles, 1 consumer"), "{restored}");
+        assert!(run(&["consumer", "show", "orders", "c"]).contains('3'));
         run(&["topic", "delete", "orders", "--yes"]);
     });
     commands.await.unwrap();

@@ -6,7 +6,6 @@ use super::entry::Entry;
 use super::ledger::Ledger;
 use super::limits::{OPEN_MAX, PARKED_MAX};
 use super::options::ConsumerOptions;
-use super::status::ConsumerStatus;
 use super::summary::Summary;
 use crate::error::{Error, Result};
 
@@ -36,20 +35,6 @@ pub struct ConsumerState {
     pub dead_lettered: u64,
     /// Its settings.
     pub options: ConsumerOptions,
-}
-
-/// As far as a status tells: what is settled above the position is delivered again.
-impl From<ConsumerStatus> for ConsumerState {
-    fn from(status: ConsumerStatus) -> Self {
-        Self {
-            position: status.position,
-            settled: Vec::new(),
-            epoch: status.epoch,
-            redelivered: status.redelivered,
-            dead_lettered: status.dead_lettered,
-            options: status.options,
-        }
-    }
 }
 
 impl ConsumerState {

@@ -47,6 +47,16 @@ impl Address {
         self.is_encrypted
     }
 
+    /// Whether what is sent to the node can be read on its way: it leaves this machine, in clear.
+    pub(super) fn is_readable_on_the_way(&self) -> bool {
+        let authority = self.authority.parse::<http::uri::Authority>();
+        let host = authority.as_ref().map_or("", |authority| authority.host());
+        let ip = host.trim_start_matches('[').trim_end_matches(']');
+        let ip: Result<std::net::IpAddr, _> = ip.parse();
+        let is_here = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+        !self.is_encrypted && !is_here
+    }
+
     /// The URL of a path with its query.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{self}{path}")
@@ -63,6 +73,23 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_in_clear_is_known() {
+        for (url, expected) in [
+            ("http://localhost:7150", false),
+            ("http://127.0.0.2:7150", false),
+            ("http://[::1]:7150", false),
+            ("https://node.example", false),
+            ("http://node.example", true),
+            ("http://localhost.example", true),
+            ("http://10.0.0.1:7150", true),
+            ("http://[fe80::1]:7150", true),
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!(address.is_readable_on_the_way(), expected, "{url}");
+        }
+    }
 
     #[test]
     fn a_node_has_a_host_and_perhaps_a_port() {

@@ -13,14 +13,16 @@ use super::client::Client;
 use super::consumer::{RemoteConsumer, consumer_path};
 use super::frames::{Order, particles};
 use super::log::RemoteLog;
+use super::pieces::pieces;
+use super::restoration::RemoteRestoring;
 use super::wire::{
-    ConsumerNames, ConsumerSettings, ConsumerShown, FRAME, FRAMES, TopicNames, TopicSettings,
-    TopicShown, encode_text,
+    ConsumerNames, ConsumerSettings, ConsumerShown, ConsumerStateShown, FRAME, FRAMES, RESTORATION,
+    RestorationLine, TopicNames, TopicSettings, TopicShown, encode_text,
 };
-use crate::consumer::{ConsumerOptions, ConsumerStatus};
+use crate::consumer::{ConsumerOptions, ConsumerState, ConsumerStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::find::FindOptions;
-use crate::host::{Found, Host, HostedConsumer};
+use crate::host::{Found, Host, HostedConsumer, HostedRestoring};
 use crate::limits::{READ_BYTES_DEFAULT, READ_PARTICLES_DEFAULT};
 use crate::log::{Backend, Journal, Restoring, TopicLog};
 use crate::options::{Access, StoreOptions, TopicOptions};
@@ -92,8 +94,7 @@ impl Backend for RemoteBackend {
         _options: &TopicOptions,
     ) -> Result<Box<dyn Restoring>> {
         Err(Error::invalid(format!(
-            "a node takes no topic that was sealed before: restore {name} into a folder, and let the \
-             node host that"
+            "topic {name} is restored by the node, not here: use `Restoration`"
         )))
     }
 
@@ -201,6 +202,29 @@ impl Host for RemoteBackend {
         let call = Call::get(consumer_path(topic, name, ""));
         let shown: ConsumerShown = self.client.send(call).await?.json()?;
         shown.status()
+    }
+
+    async fn consumer_state(
+        &self,
+        topic: &TopicName,
+        name: &ConsumerName,
+    ) -> Result<ConsumerState> {
+        let call = Call::get(consumer_path(topic, name, "/state"));
+        let shown: ConsumerStateShown = self.client.send(call).await?.json()?;
+        shown.state().map(|(_, state)| state)
+    }
+
+    async fn restore(
+        &self,
+        topic: &TopicName,
+        options: &TopicOptions,
+    ) -> Result<Box<dyn HostedRestoring>> {
+        let (sender, body) = pieces();
+        let call = Call::post(topic_path(topic, "/restoration")).with_body(RESTORATION, "");
+        let mut restoring = RemoteRestoring::new(sender, self.client.stream(call, body));
+        let settings = RestorationLine::Settings(TopicSettings::from(options));
+        restoring.send(settings.print()).await?;
+        Ok(Box::new(restoring))
     }
 
     async fn delete_consumer(&self, topic: &TopicName, name: &ConsumerName) -> Result<()> {

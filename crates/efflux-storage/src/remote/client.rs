@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use super::address::Address;
 use super::call::{Call, Reply};
 use super::connector::{Connector, connector};
+use super::pieces::Pieces;
 use super::wire::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
@@ -45,6 +47,7 @@ pub(super) struct Client {
 #[derive(Clone)]
 struct Sender {
     address: Address,
+    connector: Connector,
     connections: Connections<Connector, Full<Bytes>>,
     /// What the node is shown, never printed.
     authorization: Option<HeaderValue>,
@@ -63,11 +66,19 @@ impl Client {
     /// A client of the node at this address. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header, or
-    /// when files of certificates do not hold what they should.
+    /// `Unavailable` when no thread can be started, `Invalid` when the token fits no header or would
+    /// cross a network in clear, or when files of certificates do not hold what they should.
     pub(super) fn start(address: Address, options: &StoreOptions) -> Result<Self> {
+        if options.token.is_some() && address.is_readable_on_the_way() && !options.token_in_clear {
+            return Err(Error::invalid(format!(
+                "the token is not sent to {address}, because everyone on the way could read it: use \
+                 https://, or say that it may cross this network in clear \
+                 (StoreOptions::with_token_in_clear, --token-in-clear)"
+            )));
+        }
         let authorization = options.token.as_ref().map(authorization).transpose()?;
-        let connections = connections(&address, options)?;
+        let connector = connector(plain(), &address, options)?;
+        let connections = connections(connector.clone());
         let failed = |error| Error::io("cannot start the thread that talks to the node", error);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
@@ -84,6 +95,7 @@ impl Client {
         Ok(Self {
             sender: Sender {
                 address,
+                connector,
                 connections,
                 authorization,
                 requests: Arc::new(Semaphore::new(REMOTE_REQUESTS_MAX)),
@@ -124,6 +136,19 @@ impl Client {
     /// Runs a task on the client's own thread.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(task));
+    }
+
+    /// Sends a request whose body is made while it is sent, over a connection of its own. It is
+    /// sent once, and given up when nobody waits for its answer any longer.
+    pub(super) fn stream(&self, call: Call, body: Pieces) -> Running {
+        let sender = self.sender.clone();
+        let task = self
+            .runtime
+            .spawn(async move { sender.streamed(call, body).await });
+        Running {
+            task,
+            ends_with_caller: true,
+        }
     }
 }
 
@@ -217,18 +242,19 @@ impl Sender {
             error: self.failed(&why),
             is_unsent,
         };
-        let mut request = http::Request::builder()
-            .method(call.method.clone())
-            .uri(self.address.url(&call.path))
-            .body(Full::new(call.body.clone()))
-            .map_err(|error| fail(error.to_string(), true))?;
-        *request.headers_mut() = call.headers.clone();
-        if let Some(authorization) = &self.authorization {
-            request
-                .headers_mut()
-                .insert(AUTHORIZATION, authorization.clone());
-        }
-        let response = self.connections.request(request).await;
+        let request = self.request(call, Full::new(call.body.clone()));
+        let request = request.map_err(|error| fail(error.to_string(), true))?;
+        self.answered(self.connections.request(request).await).await
+    }
+
+    async fn answered(
+        &self,
+        response: Result<http::Response<Incoming>, hyper_util::client::legacy::Error>,
+    ) -> Result<Reply, Failed> {
+        let fail = |why: String, is_unsent| Failed {
+            error: self.failed(&why),
+            is_unsent,
+        };
         let response = response.map_err(|error| fail(chain(&error), error.is_connect()))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, REMOTE_ANSWER_BYTES_MAX).collect().await;
@@ -241,6 +267,49 @@ impl Sender {
         })
     }
 
+    fn request<B>(&self, call: &Call, body: B) -> http::Result<http::Request<B>> {
+        let mut request = http::Request::builder()
+            .method(call.method.clone())
+            .uri(self.address.url(&call.path))
+            .body(body)?;
+        *request.headers_mut() = call.headers.clone();
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        Ok(request)
+    }
+
+    /// Sends one request with a body that is made meanwhile.
+    async fn streamed(&self, call: Call, body: Pieces) -> Result<Reply> {
+        let counts = body.counts();
+        let exchange = async {
+            let request = self.request(&call, body);
+            let request = request.map_err(|error| self.failed(&error.to_string()))?;
+            let connection = connections(self.connector.clone());
+            let answered = self.answered(connection.request(request).await).await;
+            answered.map_err(|failed| match failed.is_unsent {
+                true => failed.error,
+                false => failed.error.with_may_have_applied(),
+            })
+        };
+        let mut exchange = std::pin::pin!(exchange);
+        let mut taken_before = None;
+        loop {
+            match tokio::time::timeout(REMOTE_TIME, &mut exchange).await {
+                Ok(Ok(reply)) => return refused(&reply).map_or(Ok(reply), Err),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    let taken = counts.taken_of_more();
+                    if taken.is_some() && taken == taken_before {
+                        return Err(self.failed(&format!("it took no byte for {REMOTE_TIME:?}")));
+                    }
+                    taken_before = taken;
+                }
+            }
+        }
+    }
+
     fn failed(&self, why: &str) -> Error {
         let address = &self.address;
         let what = format!("the node at {address} cannot be reached: {why}");
@@ -248,17 +317,22 @@ impl Sender {
     }
 }
 
-fn connections(
-    address: &Address,
-    options: &StoreOptions,
-) -> Result<Connections<Connector, Full<Bytes>>> {
+fn plain() -> HttpConnector {
     let mut plain = HttpConnector::new();
     plain.set_nodelay(true);
     plain.set_connect_timeout(Some(REMOTE_CONNECT_TIME));
-    Ok(Connections::builder(TokioExecutor::new())
+    plain
+}
+
+fn connections<B>(connector: Connector) -> Connections<Connector, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    Connections::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(REMOTE_IDLE_TIME)
-        .build(connector(plain, address, options)?))
+        .build(connector)
 }
 
 fn authorization(token: &BearerToken) -> Result<HeaderValue> {

@@ -7,6 +7,7 @@ mod appended;
 mod consumer;
 mod expectation;
 mod problem;
+mod restoration;
 mod text;
 mod time;
 mod topic;
@@ -19,6 +20,7 @@ pub use self::consumer::{
 };
 pub use self::expectation::{parse_expect, print_expect};
 pub use self::problem::{DamageShown, Problem, ProblemKind};
+pub use self::restoration::{ConsumerStateShown, RestorationLine};
 pub use self::text::{decode_text, encode_text};
 pub use self::time::{parse_sync, print_sync};
 pub use self::topic::{HeadShown, TopicNames, TopicSettings, TopicShown};
@@ -35,6 +37,9 @@ pub const FRAME: &str = "application/vnd.efflux.frame";
 
 /// Media type of deliveries: a line of JSON, which is [`DeliveriesHead`], then frames.
 pub const DELIVERIES: &str = "application/vnd.efflux.deliveries";
+
+/// Media type of a topic that is sent to be restored: see [`RestorationLine`].
+pub const RESTORATION: &str = "application/vnd.efflux.restoration";
 
 /// Media type of JSON.
 pub const JSON: &str = "application/json";

@@ -51,6 +51,9 @@ pub(crate) struct Global {
         value_name = "TOKEN"
     )]
     pub(crate) token: Option<Token>,
+    /// Send the token also to http:// beyond this machine, where everyone on the way can read it
+    #[arg(long, global = true, env = "EFFLUX_TOKEN_IN_CLEAR")]
+    pub(crate) token_in_clear: bool,
     /// Whom a node behind TLS is believed, as PEM [default: those whom the system trusts]
     #[arg(long, global = true, env = "EFFLUX_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -91,6 +94,7 @@ impl Global {
     /// The settings of a store, with what a node is shown and whom it is believed.
     pub(crate) fn shown(&self, mut options: StoreOptions) -> StoreOptions {
         options.token = self.token.as_ref().map(|token| token.0.clone());
+        options.token_in_clear = self.token_in_clear;
         options.ca_file.clone_from(&self.ca_file);
         if let (Some(cert), Some(key)) = (self.client_cert.clone(), self.client_key.clone()) {
             options.client_certificate = Some(ClientCertificate { cert, key });

@@ -1,7 +1,9 @@
 //! What every command needs: the store, the way to print, and Ctrl-C.
 
+use std::sync::Arc;
+
 use efflux_node::particle::TopicName;
-use efflux_node::storage::{ErrorKind, Store, StoreOptions, Topic};
+use efflux_node::storage::{Disk, ErrorKind, RealDisk, Store, StoreOptions, SystemClock, Topic};
 
 use crate::arguments::{Command, Global};
 use crate::exit::Failure;
@@ -58,6 +60,11 @@ impl Context {
         self.open(StoreOptions::default()).await
     }
 
+    /// As [`Context::open_or_create`], with the store's files on this disk.
+    pub(crate) async fn open_or_create_on(&self, disk: Arc<dyn Disk>) -> Result<Store, Failure> {
+        self.open_on(StoreOptions::default(), disk).await
+    }
+
     /// Opens the store so that its index can be used; when another process writes, or nothing can
     /// be written, for reading, and what is looked for is found by a scan.
     pub(crate) async fn open_to_look_up(&self, topic: &TopicName) -> Result<Topic, Failure> {
@@ -71,9 +78,14 @@ impl Context {
     }
 
     async fn open(&self, options: StoreOptions) -> Result<Store, Failure> {
+        self.open_on(options, Arc::new(RealDisk)).await
+    }
+
+    async fn open_on(&self, options: StoreOptions, disk: Arc<dyn Disk>) -> Result<Store, Failure> {
         let url = &self.global.store;
         let options = self.global.shown(options);
-        Store::open_with(url, options).await.map_err(|error| {
+        let opened = Store::open_in(url, options, Arc::new(SystemClock), disk).await;
+        opened.map_err(|error| {
             let kind = error.kind();
             let failure = Failure::from(error);
             match kind {
@@ -84,6 +96,10 @@ impl Context {
                 ErrorKind::Conflict => {
                     failure.with_try("wait until that process has ended; reading works meanwhile")
                 }
+                ErrorKind::Invalid if url.starts_with("http") => failure.with_try(
+                    "--token or EFFLUX_TOKEN with a token of the node, --ca-file with whom it is \
+                     believed: docs/node.md says who may do what",
+                ),
                 ErrorKind::Invalid => failure.with_try(
                     "--store file:PATH with an empty or new folder, or a folder that is a store",
                 ),

@@ -10,6 +10,9 @@ mod interrupt;
 mod output;
 mod progress;
 mod span;
+mod telemetry;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::process::ExitCode;
 

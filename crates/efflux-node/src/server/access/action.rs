@@ -29,7 +29,7 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
     }
     let action = match route.strip_prefix("/v1/topics/{topic}")? {
         "" | "/particles" if is_read => Read,
-        "" | "/reopen" => Admin,
+        "" | "/reopen" | "/restoration" => Admin,
         "/particles" | "/batches" | "/appends" => Append,
         "/head"
         | "/consumers"
@@ -39,6 +39,7 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
         | "/particles/{sequence}"
         | "/particles/{sequence}/payload" => Read,
         "/consumers/{consumer}"
+        | "/consumers/{consumer}/state"
         | "/consumers/{consumer}/receive"
         | "/consumers/{consumer}/commit"
         | "/consumers/{consumer}/rollback"

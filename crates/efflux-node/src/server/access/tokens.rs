@@ -123,7 +123,24 @@ impl Tokens {
         })
     }
 
-    /// Writes the file anew, readable for its owner alone: a crash leaves the one or the other.
+    /// Changes a file of tokens. Two that do so at once do it one after the other.
+    ///
+    /// # Errors
+    /// As for [`Tokens::read`] and [`Tokens::write`], and what `change` returns; nothing was changed
+    /// then.
+    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        // The folder is locked, because the file itself is replaced.
+        let failed = |error| Error::io(format!("lock the folder of {}", path.display()), error);
+        let folder = fs::File::open(folder_of(path)).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        let mut tokens = Self::read(path)?;
+        let changed = change(&mut tokens)?;
+        tokens.write(path)?;
+        Ok(changed)
+    }
+
+    /// Writes the file anew: a crash leaves the one or the other. A new file is readable for its
+    /// owner alone; one that was there keeps its owner, its group and who may read it.
     ///
     /// # Errors
     /// `Unavailable` when it cannot be written.
@@ -140,13 +157,13 @@ impl Tokens {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&beside).map_err(failed)?;
+        if let Ok(before) = fs::metadata(path) {
+            keep_owner(&file, &before).map_err(failed)?;
+        }
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         fs::rename(&beside, path).map_err(failed)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = fs::File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        let folder = fs::File::open(folder_of(path)).map_err(failed)?;
         folder.sync_all().map_err(failed)
     }
 
@@ -225,6 +242,31 @@ impl Tokens {
     }
 }
 
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Gives a file the owner, the group and the mode of the one that it replaces, so that who could read
+/// that can read this.
+#[cfg(unix)]
+fn keep_owner(file: &fs::File, before: &fs::Metadata) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let is_same = file.metadata()?;
+    if (is_same.uid(), is_same.gid()) != (before.uid(), before.gid()) {
+        fchown(file, Some(before.uid()), Some(before.gid()))?;
+    }
+    file.set_permissions(before.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &fs::File, _before: &fs::Metadata) -> std::io::Result<()> {
+    Ok(())
+}
+
 impl Token {
     fn is_valid(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
@@ -300,6 +342,41 @@ mod tests {
         read.revoke(&id).unwrap();
         assert!(read.identify(&secret, now).is_none());
         assert!(read.revoke(&id).is_err());
+    }
+
+    #[test]
+    fn changes_at_once_are_all_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || {
+                    let now = Timestamp::from_nanos(5);
+                    Tokens::change(&path, |tokens| tokens.add(token(None), now)).unwrap()
+                })
+            })
+            .collect();
+        let made = threads.into_iter().map(|thread| thread.join().unwrap());
+        let ids: std::collections::BTreeSet<_> = made.map(|(id, _)| id).collect();
+        let read = Tokens::read(&path).unwrap();
+        let kept = read.all().iter().map(|token| token.id.clone()).collect();
+        assert_eq!((ids.len(), ids), (8, kept));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_may_read_the_file_still_may_when_it_was_changed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let now = Timestamp::from_nanos(5);
+        let (id, _) = Tokens::change(&path, |tokens| tokens.add(token(None), now)).unwrap();
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        Tokens::change(&path, |tokens| tokens.revoke(&id)).unwrap();
+        assert_eq!(mode(), 0o640);
     }
 
     #[test]

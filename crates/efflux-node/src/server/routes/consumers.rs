@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use efflux_flow::particle::ConsumerName;
 use efflux_flow::storage::Consumer;
-use efflux_flow::storage::remote::wire::{ConsumerNames, ConsumerSettings, ConsumerShown, Problem};
+use efflux_flow::storage::remote::wire::{
+    ConsumerNames, ConsumerSettings, ConsumerShown, ConsumerStateShown, Problem,
+};
 use http::StatusCode;
 
 use super::topics::topic;
@@ -62,6 +64,27 @@ pub(super) async fn put(
     };
     let shown = ConsumerShown::new(&name, &consumer.status().await?);
     Ok(answer::json(status, &shown))
+}
+
+/// What of a consumer outlives its workers, as a backup keeps it.
+#[utoipa::path(get, path = "/v1/topics/{topic}/consumers/{consumer}/state", tag = "consumers",
+    params(
+        ("topic" = String, Path, description = "The topic's name"),
+        ("consumer" = String, Path, description = "The consumer's name"),
+    ),
+    responses(
+        (status = 200, body = ConsumerStateShown),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn state(
+    State(node): State<Arc<Node>>,
+    Path((name, consumer)): Path<(String, String)>,
+) -> Answer {
+    let topic = topic(&node, &name).await?;
+    let name: ConsumerName = parsed("consumer", &consumer)?;
+    let state = Consumer::state(&topic, &name).await?;
+    let shown = ConsumerStateShown::new(&name, &state);
+    Ok(answer::json(StatusCode::OK, &shown))
 }
 
 /// How a consumer stands.

@@ -45,15 +45,15 @@ pub(super) async fn ready(State(node): State<Arc<Node>>) -> Answer {
 pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
     let metrics = node.metrics();
     metrics.forget();
-    for topic in node.hosted(METRIC_TOPICS_MAX) {
+    let topics = node.measured(METRIC_TOPICS_MAX).await;
+    for topic in &topics {
         let head = topic.head().sequence.get();
         metrics.topic(topic.name().as_str(), head, topic.index_lag());
     }
-    for consumer in node.consumers().open(METRIC_TOPICS_MAX).await {
-        if let Ok(status) = consumer.status().await {
-            let (topic, name) = (consumer.topic_name().as_str(), consumer.name().as_str());
-            metrics.consumer(topic, name, status.lag, status.in_flight);
-        }
+    let standing = node.consumers().standing(&topics, METRIC_TOPICS_MAX);
+    for it in standing.await {
+        let (topic, name) = (it.topic.as_str(), it.consumer.as_str());
+        metrics.consumer(topic, name, it.lag, it.in_flight);
     }
     answer::body(OPEN_METRICS, metrics.text())
 }

@@ -24,7 +24,7 @@ pub(super) async fn topic(node: &Node, name: &str) -> Answer<Topic> {
     Ok(node.topic(&name).await?.topic)
 }
 
-async fn shown(topic: &Topic) -> Answer<TopicShown> {
+pub(super) async fn shown(topic: &Topic) -> Answer<TopicShown> {
     Ok(TopicShown {
         name: topic.name().to_string(),
         settings: TopicSettings::from(&topic.options().await?),

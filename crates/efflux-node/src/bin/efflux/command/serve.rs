@@ -1,18 +1,19 @@
 //! `efflux serve`: hosts the store for others over HTTP.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use efflux_node::server::{Config, Server, Tls, TlsFiles};
+use clap::Args;
+use efflux_node::server::{Config, MeasuredDisk, Prepared, Server, Tls, TlsFiles};
+use efflux_node::storage::RealDisk;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::level_filters::LevelFilter;
 
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::note;
+use crate::telemetry::Telemetry;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
     /// The address to listen on, port 0 for a free one [default: 127.0.0.1:7150]
     #[arg(long, env = "EFFLUX_LISTEN", value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
     /// The file of tokens that `efflux token` makes; without it everyone may do everything
     #[arg(long, env = "EFFLUX_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
@@ -59,32 +60,42 @@ pub(crate) struct Arguments {
     /// Check all settings, tell what is wrong with them, and end
     #[arg(long)]
     check: bool,
-    /// What is logged on standard error: off, error, warn, info, debug or trace
-    #[arg(long, env = "EFFLUX_LOG", default_value = "info", value_name = "LEVEL")]
-    log: LevelFilter,
-    /// How it is logged
-    #[arg(long, env = "EFFLUX_LOG_FORMAT", value_enum, default_value_t)]
-    log_format: LogFormat,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 impl Arguments {
-    /// The settings of the file, with those of the command line and the environment before them.
-    fn config(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        config.listen = self.listen.or(config.listen);
+    /// All settings: those of the file, with those of the command line and the environment before
+    /// them. Every fault is told at once.
+    fn prepared(&self) -> Result<Prepared, Failure> {
+        let mut faults = Vec::new();
+        let config = self.config(&mut faults).map(|config| config.prepare());
+        match config {
+            Some(Ok(prepared)) if faults.is_empty() => return Ok(prepared),
+            Some(Err(error)) => faults.push(error.to_string()),
+            _ => {}
+        }
+        Err(Failure::new(Exit::Usage, faults.join("\n")))
+    }
+
+    /// The settings, not held against each other; none when there is no telling them for faults.
+    fn config(&self, faults: &mut Vec<String>) -> Option<Config> {
+        let read = self.config.as_ref().map(|path| Config::read(path));
+        let mut is_read = true;
+        let mut config = read.transpose().unwrap_or_else(|error| {
+            faults.push(error.to_string());
+            is_read = false;
+            None
+        });
+        let mut config = config.take().unwrap_or_default();
+        match self.listen.as_deref().map(str::parse::<SocketAddr>) {
+            Some(Ok(address)) => config.listen = Some(address),
+            Some(Err(_)) => faults.push(format!(
+                "listen: {:?} is no address: use one as 127.0.0.1:7150",
+                self.listen.as_deref().unwrap_or_default()
+            )),
+            None => {}
+        }
         config.insecure |= self.insecure;
         config.tokens = self.tokens.clone().or(config.tokens);
         if let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
@@ -95,31 +106,36 @@ impl Arguments {
             }
         }
         if let Some(path) = self.tls_client_ca.clone() {
-            let files = config.tls.as_mut().ok_or_else(|| {
-                let why = "--tls-client-ca needs a certificate of the node: --tls-cert, --tls-key";
-                Failure::new(Exit::Usage, why)
-            })?;
-            files.client_ca = Some(path);
+            match &mut config.tls {
+                Some(files) => files.client_ca = Some(path),
+                None if is_read => faults.push(
+                    "--tls-client-ca needs a certificate of the node: --tls-cert, --tls-key"
+                        .to_owned(),
+                ),
+                None => {}
+            }
         }
-        Ok(config)
+        // What a file that could not be read says is not known: it is not held against the rest.
+        is_read.then_some(config)
     }
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
-    let prepared = arguments.config()?.prepare()?;
+    let prepared = arguments.prepared()?;
     if arguments.check {
         note("the settings are right");
         return Ok(Exit::Success);
     }
-    log(&arguments);
+    let telling = arguments.telemetry.start()?;
     context.interrupt.listen_within_runtime()?;
     let hangups = signal(SignalKind::hangup());
     let hangups = hangups.map_err(|error| Failure::io("cannot listen to SIGHUP", &error))?;
     tokio::spawn(reload(hangups, prepared.tls.clone()));
-    let store = context.open_or_create().await?;
+    let disk = MeasuredDisk::new(Arc::new(RealDisk));
+    let store = context.open_or_create_on(Arc::new(disk.clone())).await?;
     let address = prepared.address.to_string();
     let mut server = Server::bind(store, &address, prepared.options).await?;
-    server = server.with_access(prepared.access);
+    server = server.with_access(prepared.access).with_disk(disk);
     let scheme = if prepared.tls.is_some() {
         "https"
     } else {
@@ -130,7 +146,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     }
     let (url, address) = (&context.global.store, server.address());
     note(&format!("serving {url} on {scheme}://{address}"));
-    server.run(context.interrupt.asked()).await?;
+    let ended = server.run(context.interrupt.asked()).await;
+    telling.end().await;
+    ended?;
     Ok(Exit::Success)
 }
 
@@ -144,15 +162,5 @@ async fn reload(mut hangups: Signal, tls: Option<Tls>) {
             }
             None => tracing::info!("there is no certificate to read again"),
         }
-    }
-}
-
-fn log(arguments: &Arguments) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(arguments.log)
-        .with_writer(io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use efflux_node::particle::Timestamp;
 use efflux_node::server::{NewToken, Permission, Token, Tokens};
-use efflux_node::storage::{Clock, SystemClock};
+use efflux_node::storage::{Clock, ErrorKind, SystemClock};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -94,7 +94,6 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
 
 fn create(context: &Context, arguments: Create) -> Outcome {
     let path = arguments.file.tokens;
-    let mut tokens = Tokens::read(&path)?;
     let now = SystemClock.now();
     let token = NewToken {
         name: arguments.name,
@@ -102,14 +101,14 @@ fn create(context: &Context, arguments: Create) -> Outcome {
         requests_per_second: arguments.per_second,
         permissions: arguments.allow,
     };
-    let (id, secret) = tokens.add(token, now)?;
-    tokens.write(&path)?;
+    let (id, secret) = Tokens::change(&path, |tokens| tokens.add(token, now))?;
+    let tokens = Tokens::read(&path)?;
     note(&format!(
         "token {id} stands in {}; its secret is printed once",
         path.display()
     ));
     let mut printer = context.printer()?;
-    if let Some(token) = tokens.all().last() {
+    if let Some(token) = tokens.all().iter().find(|token| token.id == id) {
         printer.result(&listed(token, Some(&secret)), &secret)?;
     }
     printer.flush()?;
@@ -127,11 +126,14 @@ fn list(context: &Context, file: &File) -> Outcome {
 }
 
 fn revoke(id: &str, file: &File) -> Outcome {
-    let mut tokens = Tokens::read(&file.tokens)?;
-    tokens
-        .revoke(id)
-        .map_err(|error| Failure::from(error).with_try("efflux token list"))?;
-    tokens.write(&file.tokens)?;
+    Tokens::change(&file.tokens, |tokens| tokens.revoke(id)).map_err(|error| {
+        let is_unknown = error.kind() == ErrorKind::NotFound;
+        let failure = Failure::from(error);
+        match is_unknown {
+            true => failure.with_try("efflux token list"),
+            false => failure,
+        }
+    })?;
     Ok(Exit::Success)
 }
 

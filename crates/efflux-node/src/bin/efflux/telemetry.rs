@@ -1,0 +1,84 @@
+//! What a node tells about itself: its log, and, built with the feature `otlp`, its traces.
+
+use std::io;
+
+use clap::{Args, ValueEnum};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::exit::Failure;
+
+/// What is told, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Telemetry {
+    /// What is logged on standard error: off, error, warn, info, debug or trace
+    #[arg(long, env = "EFFLUX_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+    /// How it is logged
+    #[arg(long, env = "EFFLUX_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    traces: crate::traces::Traces,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Tells until it is ended.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    #[cfg(feature = "otlp")]
+    exporting: Option<crate::traces::Exporting>,
+}
+
+impl Telemetry {
+    /// Begins to tell.
+    ///
+    /// # Errors
+    /// When traces cannot be exported as it was asked for.
+    pub(crate) fn start(&self) -> Result<Telling, Failure> {
+        let registry = tracing_subscriber::registry().with(self.log_layer());
+        #[cfg(feature = "otlp")]
+        {
+            let (layer, exporting) = self.traces.layer()?.unzip();
+            registry.with(layer).init();
+            Ok(Telling { exporting })
+        }
+        #[cfg(not(feature = "otlp"))]
+        {
+            registry.init();
+            Ok(Telling {})
+        }
+    }
+
+    fn log_layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        match self.log_format {
+            LogFormat::Text => layer.with_filter(self.log).boxed(),
+            LogFormat::Json => layer.json().with_filter(self.log).boxed(),
+        }
+    }
+}
+
+impl Telling {
+    /// Sends what was not sent yet.
+    pub(crate) async fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(exporting) = self.exporting {
+            exporting.end().await;
+        }
+    }
+}
