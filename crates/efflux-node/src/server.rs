@@ -26,6 +26,7 @@ mod exposure;
 mod measured_disk;
 mod options;
 mod origin;
+mod pages;
 mod patience;
 mod stalling;
 mod streamed;

@@ -3,6 +3,7 @@
 //! ```toml
 //! listen = "0.0.0.0:7150"
 //! tokens = "/etc/efflux/tokens.toml"
+//! pages = ["https://app.example"]            # may be left out
 //!
 //! [tls]
 //! cert = "/etc/efflux/cert.pem"
@@ -42,6 +43,9 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// Certificate and key; none for connections that are not encrypted.
     pub tls: Option<TlsFiles>,
+    /// Origins whose pages may use the node from a browser, as `https://app.example`.
+    #[serde(default)]
+    pub pages: Vec<String>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -108,7 +112,8 @@ impl Config {
         let address = self
             .listen
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7150)));
-        let options = self.limits.options();
+        let mut options = self.limits.options();
+        options.pages.clone_from(&self.pages);
         options.check().unwrap_or_else(&mut noted);
         let exposure = Exposure {
             address,

@@ -206,7 +206,7 @@ fn takes_long(action: Action, route: &str) -> bool {
 }
 
 fn check_origin(node: &Node, request: &Request) -> Answer<()> {
-    let origin = Origin::of(request)?;
+    let origin = Origin::of(request, &node.options().pages)?;
     let why = if node.is_local() && !origin.is_of_this_machine() {
         "a node without tokens serves its own machine: as localhost, and no pages of other origins"
     } else if !node.access().is_guarded() && !origin.is_of_its_host() {

@@ -31,6 +31,8 @@ pub struct ServerOptions {
     pub wait_max: Duration,
     /// The time that shutting down may take.
     pub shutdown_time: Duration,
+    /// Origins whose pages may use the node from a browser, as `https://app.example`.
+    pub pages: Vec<String>,
 }
 
 impl Default for ServerOptions {
@@ -46,6 +48,7 @@ impl Default for ServerOptions {
             stall_time: limits::STALL_TIME,
             wait_max: limits::WAIT_MAX,
             shutdown_time: limits::SHUTDOWN_TIME,
+            pages: Vec::new(),
         }
     }
 }
@@ -88,6 +91,12 @@ impl ServerOptions {
                 self.bodies_bytes_max, self.body_bytes_max
             ));
         }
+        let wrong = self.pages.iter().filter(|page| !is_origin(page));
+        faults.extend(wrong.map(|page| {
+            format!(
+                "{page:?} is no origin of pages: use one as https://app.example, without a path"
+            )
+        }));
         match faults.is_empty() {
             true => Ok(()),
             false => Err(Error::invalid(faults.join("\n"))),
@@ -95,9 +104,43 @@ impl ServerOptions {
     }
 }
 
+/// Whether a browser may say this in `Origin`: a scheme, a host in lower case, and a port that is not
+/// the scheme's own.
+fn is_origin(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("http://")
+        .or(text.strip_prefix("https://"));
+    let authority = rest.and_then(|rest| rest.parse::<http::uri::Authority>().ok());
+    authority.is_some_and(|authority| {
+        let port = authority.port_u16();
+        let is_spelt_out = text.starts_with("https://") && port == Some(443)
+            || text.starts_with("http://") && port == Some(80);
+        let has_user = authority.as_str().contains('@');
+        !has_user && !is_spelt_out && !text.contains(|it: char| it.is_ascii_uppercase())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_spelt_as_browsers_spell_them() {
+        for (page, expected) in [
+            ("https://app.example", true),
+            ("http://localhost:3000", true),
+            ("http://[::1]:3000", true),
+            ("https://app.example/", false),
+            ("https://app.example:443", false),
+            ("https://App.example", false),
+            ("https://me@app.example", false),
+            ("app.example", false),
+            ("*", false),
+            ("null", false),
+        ] {
+            assert_eq!(is_origin(page), expected, "{page}");
+        }
+    }
 
     #[test]
     fn defaults_are_right_and_all_faults_are_told_at_once() {

@@ -28,11 +28,11 @@ enum Page {
 }
 
 impl Origin {
-    /// Reads both.
+    /// Reads both. The pages of these origins are let in as programs are.
     ///
     /// # Errors
     /// `Invalid` when the request names no host, none that can be one, or two.
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Answer<Self> {
+    pub(crate) fn of<B>(request: &http::Request<B>, pages: &[String]) -> Answer<Self> {
         let text = |name: HeaderName| request.headers().get(name).map(|value| value.to_str());
         let named = match text(HOST) {
             None => None,
@@ -55,6 +55,7 @@ impl Origin {
         };
         let page = match text(ORIGIN) {
             None => Page::None,
+            Some(Ok(origin)) if pages.iter().any(|page| page == origin) => Page::None,
             Some(origin) => {
                 let origin = origin.ok().and_then(|origin| origin.parse::<Uri>().ok());
                 let origin = origin.and_then(|origin| origin.authority().cloned());
@@ -110,7 +111,7 @@ mod tests {
                 request = request.header(name, value);
             }
         }
-        Origin::of(&request.body(()).unwrap())
+        Origin::of(&request.body(()).unwrap(), &[])
     }
 
     #[test]
@@ -159,7 +160,7 @@ mod tests {
         }
         let both = |host: &str| {
             let request = http::Request::builder().uri("http://node.example/healthz");
-            Origin::of(&request.header("host", host).body(()).unwrap())
+            Origin::of(&request.header("host", host).body(()).unwrap(), &[])
         };
         assert!(both("evil.example").is_err() && both("node.example").is_ok());
     }

@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 use super::answer;
 use super::gate;
 use super::node::Node;
+use super::pages;
 use super::refusal::{Answer, Refusal};
 use super::trace;
 
@@ -78,14 +79,20 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes of a node.
 pub(crate) fn router(node: &Arc<Node>) -> Router {
     let (routes, description) = described().split_for_parts();
-    routes
+    let routes = routes
         .route(
             "/openapi.json",
             get(|| async move { answer::json(StatusCode::OK, &description) }),
         )
         .fallback(no_route)
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(node), gate::pass))
+        .layer(from_fn_with_state(Arc::clone(node), gate::pass));
+    // Browsers ask before a page may, and that is answered before anything else is.
+    let routes = match node.options().pages.as_slice() {
+        [] => routes,
+        pages => routes.layer(pages::admitting(pages)),
+    };
+    routes
         .layer(from_fn(trace::request))
         .with_state(Arc::clone(node))
 }

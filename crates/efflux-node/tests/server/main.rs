@@ -18,6 +18,7 @@ mod exporting;
 mod hostile;
 mod large;
 mod limits;
+mod pages;
 mod pipelining;
 mod program;
 mod reading;

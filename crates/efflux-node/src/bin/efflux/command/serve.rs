@@ -54,6 +54,15 @@ pub(crate) struct Arguments {
     /// Whose certificates of clients are believed, as PEM; the file of tokens says what they allow
     #[arg(long, env = "EFFLUX_TLS_CLIENT_CA", value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
+    #[arg(
+        help = "An origin whose pages may use the node from a browser, as https://app.example; may be \
+                given several times",
+        long = "page",
+        env = "EFFLUX_PAGES",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pages: Vec<String>,
     /// Listen off the loopback address without encryption and authentication
     #[arg(long)]
     insecure: bool,
@@ -97,6 +106,9 @@ impl Arguments {
             None => {}
         }
         config.insecure |= self.insecure;
+        if !self.pages.is_empty() {
+            config.pages.clone_from(&self.pages);
+        }
         config.tokens = self.tokens.clone().or(config.tokens);
         if let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let client_ca = config.tls.and_then(|files| files.client_ca);
