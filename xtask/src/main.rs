@@ -7,6 +7,7 @@ mod ci;
 mod crash;
 mod fuzz;
 mod guard;
+mod interface;
 mod layers;
 mod process;
 mod project;
@@ -38,6 +39,7 @@ const COMMANDS: &[Entry] = &[
     entry("crash", crash::HELP, crash::main),
     entry("bench", bench::HELP, bench::main),
     entry("guard", guard::HELP, guard::main),
+    entry("interface", interface::HELP, interface::main),
 ];
 
 const fn entry(
@@ -82,7 +84,7 @@ fn asks_for_help(arguments: &[String]) -> bool {
 fn help() -> String {
     let mut text = String::from("cargo xtask COMMAND [ARGUMENTS]\n\n");
     for entry in COMMANDS {
-        text.push_str(&format!("  {:<8} {}\n", entry.name, entry.help));
+        text.push_str(&format!("  {:<9} {}\n", entry.name, entry.help));
     }
     text
 }

@@ -4,6 +4,7 @@
 //! changes, except that a missing npm or valgrind is installed with `apt-get` when the user is root.
 
 mod data;
+pub(crate) mod python;
 
 use std::fs;
 use std::process::Command;
@@ -70,6 +71,7 @@ pub(crate) fn install(project: &Project) -> Vec<String> {
         tool(project, &DENY),
         valgrind(project),
         data::fetch(project),
+        python::install(project),
     ]
     .into_iter()
     .filter_map(Result::err)

@@ -50,6 +50,7 @@ mod lasting;
 mod answer;
 mod extract;
 
+mod description;
 mod gate;
 mod routes;
 

@@ -101,8 +101,9 @@ impl Consumer {
     /// Opens a consumer, and makes it when it is not there. Its settings are set to `options`.
     ///
     /// # Errors
-    /// `Invalid` when a setting is out of bounds or the store was opened for reading; `Full` when
-    /// the topic has [`CONSUMERS_MAX`](crate::limits::CONSUMERS_MAX) consumers; `Corrupt` when what
+    /// `Invalid` when a setting is out of bounds or the store was opened for reading; `Conflict` when
+    /// one does not fit the topic, as when it were its own dead-letter topic; `Full` when the topic
+    /// has [`CONSUMERS_MAX`](crate::limits::CONSUMERS_MAX) consumers; `Corrupt` when what
     /// is kept of the consumer is damaged; `Unavailable`, `Full` when it cannot be read or written.
     pub async fn open(
         topic: &Topic,
@@ -220,7 +221,7 @@ impl Consumer {
     /// Moves the consumer, durably. All tickets become stale, and delivery counts begin anew.
     ///
     /// # Errors
-    /// `Invalid` when the place lies further on than the next append; else as for
+    /// `Conflict` when the place lies further on than the next append; else as for
     /// [`Consumer::commit`].
     pub async fn seek(&self, to: Start) -> Result<()> {
         match &self.at {

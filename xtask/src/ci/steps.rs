@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::summary::Tests;
 use super::{Outcome, Step};
 use crate::project::Project;
-use crate::{Result, fuzz, guard, layers, process, setup, tidy, vectors};
+use crate::{Result, fuzz, guard, interface, layers, process, setup, tidy, vectors};
 
 pub(super) const STEPS: &[Step] = &[
     step("setup", setup_step),
@@ -25,6 +25,9 @@ pub(super) const STEPS: &[Step] = &[
     step("examples", examples),
     step("vectors", vectors_step),
     step("guard", guard_step),
+    step("interface", |project| {
+        interface::main(project, &["--short".to_owned()]).map(passed)
+    }),
     step("doc", doc),
     step("deny", deny),
     step("advisories", advisories),

@@ -6,13 +6,14 @@ mod page;
 mod payload;
 mod selection;
 mod stream;
+mod tag;
 mod written;
 
 use axum::body::Body;
 use axum::response::Response;
 use efflux_flow::particle::Head;
 use efflux_flow::storage::remote::wire::{HEAD_HEADER, JSON};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub(crate) use self::page::{Page, ParticleShown, page, single};
 pub(crate) use self::payload::payload;
 pub(crate) use self::selection::{Selection, Wanted};
 pub(crate) use self::stream::stream;
+pub(crate) use self::tag::Tag;
 pub(crate) use self::written::{Write, Written, piece};
 
 /// A body of this media type.
@@ -46,6 +48,13 @@ pub(crate) fn with_head(mut response: Response, head: Head) -> Response {
     if let Ok(value) = HeaderValue::try_from(head.to_string()) {
         response.headers_mut().insert(HEAD_HEADER, value);
     }
+    response
+}
+
+/// The same answer, which says that it has the form that `Accept` asks for.
+pub(crate) fn by_accept(mut response: Response) -> Response {
+    let accept = HeaderValue::from_static("accept");
+    response.headers_mut().insert(VARY, accept);
     response
 }
 

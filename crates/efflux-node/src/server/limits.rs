@@ -46,8 +46,9 @@ pub const BODY_BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
 /// Default of the time after which a client that takes no byte of its answer is cut off.
 pub const STALL_TIME: Duration = Duration::from_secs(30);
 
-/// Default of the longest time that a request may wait for something to come: what proxies allow.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Default of the longest time that a request may wait for something to come: 8 s, below the 10 s
+/// after which many HTTP clients give up an answer that has not begun. Who waits asks again.
+pub const WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// Default of the time that shutting down may take: what systemd and Kubernetes allow.
 pub const SHUTDOWN_TIME: Duration = Duration::from_secs(30);

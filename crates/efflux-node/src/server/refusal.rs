@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use efflux_flow::storage::Error;
 use efflux_flow::storage::remote::wire::{PROBLEM, Problem, ProblemKind};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 /// Why a request is not done.
@@ -68,6 +68,10 @@ impl IntoResponse for Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         if problem.retryable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let how = HeaderValue::from_static("Bearer realm=\"efflux\"");
+            headers.insert(WWW_AUTHENTICATE, how);
         }
         response.extensions_mut().insert(self.kind());
         response

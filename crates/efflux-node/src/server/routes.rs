@@ -7,6 +7,7 @@ mod events;
 mod head;
 mod operation;
 mod particles;
+mod queries;
 mod restoration;
 mod topics;
 mod verify;
@@ -23,12 +24,17 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::queries::Asking;
 use super::answer;
+use super::description::{self, Guarded};
 use super::gate;
 use super::node::Node;
 use super::pages;
 use super::refusal::{Answer, Refusal};
 use super::trace;
+
+/// Where the description of the interface is.
+const DESCRIPTION: &str = "/openapi.json";
 
 /// What the interface's description begins with; the rest is made from the handlers.
 #[derive(OpenApi)]
@@ -70,21 +76,28 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(operation::metrics))
 }
 
-/// The description of the interface: OpenAPI 3.1.
+/// The description of the interface of a node without tokens: OpenAPI 3.1, as JSON.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+pub fn openapi() -> serde_json::Value {
+    description::complete(&described().into_openapi(), Guarded::Never)
 }
 
 /// The routes of a node.
 pub(crate) fn router(node: &Arc<Node>) -> Router {
-    let (routes, description) = described().split_for_parts();
+    let (routes, said) = described().split_for_parts();
+    let guarded = match node.access().is_guarded() {
+        true => Guarded::Always,
+        false => Guarded::Never,
+    };
+    let description = description::complete(&said, guarded);
+    let asking = Arc::new(Asking::of(&description, DESCRIPTION));
     let routes = routes
         .route(
-            "/openapi.json",
+            DESCRIPTION,
             get(|| async move { answer::json(StatusCode::OK, &description) }),
         )
         .fallback(no_route)
+        .layer(from_fn_with_state(asking, queries::check))
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(node), gate::pass));
     // Browsers ask before a page may, and that is answered before anything else is.

@@ -298,6 +298,18 @@ async fn events_come_in_three_modes_and_go_back_the_same_way() {
         (&all[3]["id"], &all[3]["source"]),
         (&"4".into(), &"/shop".into())
     );
+    assert_eq!(all[3]["effluxsequence"], "4");
+    let path = "/v1/topics/orders/ids/%2Fshop%234";
+    let found = client.get(path).await.json();
+    assert_eq!(
+        (&found["sequence"], &found["properties"]["ce.id"]),
+        (&4.into(), &"4".into())
+    );
+    let asked = format!("{ONE}?query=properties.ce.id=%224%22");
+    assert_eq!(
+        client.get(&asked).await.json()["particles"][0]["sequence"],
+        4
+    );
     let headers = client.get(&format!("{ONE}/2/payload")).await;
     assert_eq!(
         (headers.header("ce-id"), headers.header("ce-type")),
@@ -305,6 +317,54 @@ async fn events_come_in_three_modes_and_go_back_the_same_way() {
     );
     let no_event = send(client, ONE, "application/cloudevents+json", r#"{"id":"1"}"#).await;
     no_event.refused(400, "invalid");
+}
+
+#[tokio::test]
+async fn an_event_is_known_by_its_source_and_its_id_together() {
+    let node = Node::with_orders().await;
+    let event = |source: &str, data: u32| {
+        format!(r#"{{"specversion":"1.0","id":"7","source":"{source}","type":"t","data":{data}}}"#)
+    };
+    let media_type = "application/cloudevents+json";
+    for (source, data, status) in [
+        ("/shop", 1, 201),
+        ("/store", 1, 201),
+        ("/shop", 1, 200),
+        ("/shop", 2, 409),
+        ("/store", 1, 200),
+    ] {
+        let sent = send(&node.client, ONE, media_type, event(source, data)).await;
+        assert_eq!(sent.status.as_u16(), status, "{source} {data}");
+    }
+    let all = "application/cloudevents-batch+json";
+    let all = node
+        .client
+        .get_as(&format!("{ONE}?from=1"), all)
+        .await
+        .json();
+    let sources: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["source"])
+        .collect();
+    assert_eq!(sources, ["/shop", "/store"]);
+    assert_eq!((&all[0]["id"], &all[1]["id"]), (&"7".into(), &"7".into()));
+}
+
+#[tokio::test]
+async fn attributes_of_an_event_without_its_version_are_refused() {
+    let node = Node::with_orders().await;
+    let attributes = [("ce-id", "1"), ("ce-source", "/shop"), ("ce-type", "t")];
+    let refused = node.client.append("x", &attributes).await;
+    let refused = refused.refused(400, "invalid");
+    assert!(refused.contains("specversion"), "{refused}");
+    for one in attributes {
+        node.client
+            .append("x", &[one])
+            .await
+            .refused(400, "invalid");
+    }
 }
 
 #[tokio::test]

@@ -219,6 +219,12 @@ impl Answer {
     pub(crate) fn refused(&self, status: u16, name: &str) -> String {
         assert_eq!(self.status.as_u16(), status, "{name}: {}", self.text());
         assert_eq!(self.header("content-type"), "application/problem+json");
+        let asks = self.header("www-authenticate") == "Bearer realm=\"efflux\"";
+        assert_eq!(
+            asks,
+            status == 401,
+            "whoever is not known is told how to say so"
+        );
         let problem = self.json();
         assert_eq!(problem["type"], format!("urn:efflux:problem:{name}"));
         assert_eq!(problem["status"], status);

@@ -156,7 +156,9 @@ async fn a_consumer_is_listed_moved_and_deleted() {
     client
         .post(&format!("{BILLING}/seek"), r#"{"to":"sequence=99"}"#)
         .await
-        .refused(400, "invalid");
+        .refused(409, "conflict");
+    let its_own = client.put(BILLING, r#"{"dead_letter":"orders"}"#).await;
+    its_own.refused(409, "conflict");
     assert_eq!(client.delete(BILLING).await.status, StatusCode::NO_CONTENT);
     client.get(BILLING).await.refused(404, "not-found");
     client

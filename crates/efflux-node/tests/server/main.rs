@@ -11,6 +11,7 @@ mod appending;
 mod certificates;
 mod client;
 mod consuming;
+mod described;
 mod encryption;
 mod events;
 #[cfg(feature = "otlp")]

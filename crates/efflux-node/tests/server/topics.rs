@@ -54,7 +54,7 @@ async fn a_topic_is_deleted_when_its_name_is_said_again() {
     client
         .delete("/v1/topics/orders?confirm=other")
         .await
-        .refused(400, "invalid");
+        .refused(409, "conflict");
     let deleted = client.delete("/v1/topics/orders?confirm=orders").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     client
@@ -123,10 +123,60 @@ async fn the_interface_is_described_as_it_is() {
     assert_eq!(count, 29, "{:?}", paths.keys());
     for path in paths.keys() {
         let path = path.replace("{sequence}", "1").replace(['{', '}'], "");
-        let answer = node.client.send(Method::PATCH, &path, &[], "").await;
-        answer.refused(405, "method-not-allowed");
-        assert!(!answer.header("allow").is_empty(), "{path}");
+        for method in [Method::PATCH, Method::TRACE] {
+            let answer = node.client.send(method, &path, &[], "").await;
+            answer.refused(405, "method-not-allowed");
+            assert!(!answer.header("allow").is_empty(), "{path}");
+        }
     }
+}
+
+#[tokio::test]
+async fn parameters_that_a_route_does_not_know_are_refused_everywhere() {
+    let node = Node::with_orders().await;
+    for path in [
+        "/v1/topics",
+        "/v1/topics/orders",
+        "/v1/topics/orders/head",
+        "/v1/topics/orders/particles",
+        "/v1/topics/orders/particles/0",
+        "/v1/topics/orders/particles/0/payload",
+        "/v1/topics/orders/events",
+        "/v1/topics/orders/consumers",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+    ] {
+        let asked = format!("{path}?colour=red");
+        for method in [Method::GET, Method::HEAD] {
+            let answer = node.client.send(method, &asked, &[], "").await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{asked}");
+        }
+        let empty = format!("{path}?");
+        let empty = node.client.send(Method::HEAD, &empty, &[], "").await;
+        assert_eq!(empty.status, StatusCode::OK, "{path}");
+    }
+    let sent = node.client.append("x", &[]).await;
+    assert_eq!(sent.sequences(), [1]);
+    let path = "/v1/topics/orders/particles?colour=red";
+    let refused = node.client.send(Method::POST, path, &[], "x").await;
+    refused.refused(400, "invalid");
+    let other = node.client.send(Method::TRACE, path, &[], "").await;
+    other.refused(405, "method-not-allowed");
+}
+
+#[tokio::test]
+async fn bodies_of_requests_that_have_none_are_ignored() {
+    let node = Node::with_orders().await;
+    let client = &node.client;
+    for path in ["/v1/topics", "/v1/topics/orders", "/healthz"] {
+        let answer = client.send(Method::GET, path, &[], "{\"a\":").await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    let path = "/v1/topics/orders?confirm=orders";
+    let deleted = client.send(Method::DELETE, path, &[], "anything").await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

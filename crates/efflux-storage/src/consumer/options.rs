@@ -8,7 +8,7 @@ use super::limits::{
     LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, MAX_DELIVERIES_DEFAULT, MAX_IN_FLIGHT_DEFAULT,
     MAX_IN_FLIGHT_MAX,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What the name of a dead-letter topic ends with, unless another one is set.
 const DEAD_LETTER_SUFFIX: &str = ".dead";
@@ -119,24 +119,25 @@ impl ConsumerOptions {
     /// fail again is named: they would else wander from topic to topic.
     ///
     /// # Errors
-    /// `Invalid` when the dead-letter topic is the topic itself, or its name would be too long.
+    /// `Conflict` when the dead-letter topic is the topic itself, or its name would be too long.
     pub(super) fn dead_letters(&self, topic: &TopicName) -> Result<Option<(u32, TopicName)>> {
         let Some(max) = self.max_deliveries else {
             return Ok(None);
         };
         match &self.dead_letter {
-            Some(named) if named == topic => Err(Error::invalid(format!(
-                "topic {topic} cannot be its own dead-letter topic: name another one"
-            ))),
+            Some(named) if named == topic => {
+                let why =
+                    format!("topic {topic} cannot be its own dead-letter topic: name another one");
+                Err(Error::new(ErrorKind::Conflict, why))
+            }
             Some(named) => Ok(Some((max, named.clone()))),
             None if topic.as_str().ends_with(DEAD_LETTER_SUFFIX) => Ok(None),
             None => {
                 let name = format!("{topic}{DEAD_LETTER_SUFFIX}")
                     .parse()
                     .map_err(|error| {
-                        Error::invalid(format!(
-                            "{error}: name the dead-letter topic with dead_letter"
-                        ))
+                        let why = format!("{error}: name the dead-letter topic with dead_letter");
+                        Error::new(ErrorKind::Conflict, why)
                     })?;
                 Ok(Some((max, name)))
             }

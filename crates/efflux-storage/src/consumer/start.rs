@@ -4,7 +4,7 @@ use efflux_particle::{Sequence, Timestamp};
 
 use super::options::Start;
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::ReadLimit;
 
 /// Particles before the one that was found by halving that are looked at too: producers stamp their
@@ -17,10 +17,12 @@ pub(super) async fn resolve(log: &dyn Source, start: Start) -> Result<Sequence> 
     match start {
         Start::Root => Ok(Sequence::FIRST),
         Start::Head => Ok(next),
-        Start::Sequence(sequence) if sequence > next => Err(Error::invalid(format!(
-            "topic {} has no particle {sequence} yet: use a place up to {next}",
-            log.name()
-        ))),
+        Start::Sequence(sequence) if sequence > next => {
+            let name = log.name();
+            let why =
+                format!("topic {name} has no particle {sequence} yet: use a place up to {next}");
+            Err(Error::new(ErrorKind::Conflict, why))
+        }
         Start::Sequence(sequence) => Ok(sequence.max(Sequence::FIRST)),
         Start::Time(time) => first_since(log, time, next).await,
     }

@@ -12,6 +12,7 @@ mod text;
 mod time;
 mod topic;
 mod verified;
+mod whole;
 
 pub use self::appended::{Appended, AppendedEach, Durability, Outcome, Receipt};
 pub use self::consumer::{

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn every_route_says_what_it_needs() {
         let described = crate::server::openapi();
-        for route in described.paths.paths.keys() {
+        for route in described["paths"].as_object().unwrap().keys() {
             assert!(need(&Method::GET, route).is_some(), "{route}");
         }
         let topic = "/v1/topics/{topic}";

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use efflux_flow::particle::{Particle, Sequence, TopicName};
 use efflux_flow::storage::remote::wire::{FRAME, JSON};
 use efflux_flow::storage::{Result, Topic};
-use http::header::ETAG;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde::Serialize;
 
 use super::form::Form;
 use super::selection::{Selection, Wanted};
+use super::tag::Tag;
 use super::written::{joined, piece};
 use crate::server::answer;
 use crate::server::cloudevents;
@@ -140,17 +140,18 @@ pub(crate) async fn single(
 ) -> Answer<Response> {
     let offers = [JSON, FRAME, cloudevents::EVENT];
     let media_type = choose(headers, &offers)?;
-    let tag = HeaderValue::try_from(format!("\"{}\"", particle.fingerprint()));
-    let form = match media_type {
-        FRAME => Form::Frames,
-        cloudevents::EVENT => Form::Events,
-        _ => Form::Json,
+    let (form, name) = match media_type {
+        FRAME => (Form::Frames, "frame"),
+        cloudevents::EVENT => (Form::Events, "event"),
+        _ => (Form::Json, "json"),
     };
+    let tag = Tag::form(&particle, name);
+    if tag.is_known(headers) {
+        return Ok(answer::by_accept(tag.not_modified()));
+    }
     let mut one = VecDeque::from([particle]);
     let written = piece(node, &mut one, &form.writing(topic, b"")).await?;
     let mut response = answer::body(media_type, written);
-    if let Ok(tag) = tag {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
+    tag.put_on(&mut response);
+    Ok(answer::by_accept(response))
 }

@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use efflux_flow::particle::{Particle, TopicName};
 use efflux_flow::storage::remote::wire::ProblemKind;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, RANGE,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderName, IF_RANGE, RANGE,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::tag::Tag;
 use crate::server::cloudevents;
-use crate::server::refusal::{Answer, Refusal};
+use crate::server::refusal::Refusal;
 
 /// What is said of a payload that does not say what it is.
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -26,56 +26,60 @@ enum Part {
     Unsatisfiable,
 }
 
-/// The payload of a particle, or the part of it that is asked for.
+/// The payload of a particle, or the part of it that is asked for. Only `GET` asks for parts.
 pub(crate) fn payload(
+    method: &Method,
     headers: &HeaderMap,
     particle: &Particle,
     topic: &TopicName,
-) -> Answer<Response> {
-    let tag = format!("\"{}\"", particle.fingerprint());
-    let payload = particle.payload();
-    let mut response = Response::new(Body::empty());
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let is_same = text(IF_RANGE).is_none_or(|known| known == tag);
-    let part = match text(RANGE).filter(|_| is_same) {
-        Some(range) => part(range, payload.len()),
-        None => Part::Whole,
-    };
-    if text(IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
+) -> Response {
+    let (tag, payload) = (Tag::payload(particle), particle.payload());
+    if tag.is_known(headers) {
+        let mut response = tag.not_modified();
         describe(&mut response, particle, topic, &tag);
-        return Ok(response);
+        return response;
     }
-    match part {
+    let is_same = headers.get(IF_RANGE).is_none_or(|known| tag.is(known));
+    let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
+    let range = range.filter(|_| is_same && method == Method::GET);
+    let mut response = Response::new(Body::empty());
+    match range.map_or(Part::Whole, |range| part(range, payload.len())) {
         Part::Whole => *response.body_mut() = Body::from(payload),
         Part::Bytes(range) => {
             let said = format!("bytes {}-{}/{}", range.start, range.end - 1, payload.len());
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             *response.body_mut() = Body::from(payload.slice(range));
-            if let Ok(said) = HeaderValue::try_from(said) {
-                response.headers_mut().insert(CONTENT_RANGE, said);
-            }
+            put(&mut response, CONTENT_RANGE, said);
         }
         Part::Unsatisfiable => {
-            return Err(Refusal::new(
-                ProblemKind::RangeNotSatisfiable,
-                format!("the payload has {} bytes", payload.len()),
-            ));
+            let why = format!("the payload has {} bytes", payload.len());
+            let refusal = Refusal::new(ProblemKind::RangeNotSatisfiable, why);
+            let mut response = refusal.into_response();
+            put(
+                &mut response,
+                CONTENT_RANGE,
+                format!("bytes */{}", payload.len()),
+            );
+            return response;
         }
     }
     describe(&mut response, particle, topic, &tag);
-    Ok(response)
+    response
 }
 
-fn describe(response: &mut Response, particle: &Particle, topic: &TopicName, tag: &str) {
+fn put(response: &mut Response, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn describe(response: &mut Response, particle: &Particle, topic: &TopicName, tag: &Tag) {
     let metadata = particle.metadata();
     let headers = response.headers_mut();
     headers.extend(cloudevents::headers(particle, topic));
-    let media_type = metadata.content_type().map(HeaderValue::try_from);
+    // What is no media type is kept, and not told to HTTP as if it were one.
+    let said = metadata.content_type().filter(|said| is_media_type(said));
+    let media_type = said.map(HeaderValue::try_from);
     let media_type = media_type.and_then(Result::ok).unwrap_or(BYTES);
     headers.insert(CONTENT_TYPE, media_type);
     if let Some(encoding) = metadata.content_encoding() {
@@ -84,18 +88,19 @@ fn describe(response: &mut Response, particle: &Particle, topic: &TopicName, tag
             HeaderValue::from_static(encoding.as_str()),
         );
     }
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        headers.insert(ETAG, tag);
-    }
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // The topic may be deleted and made anew: a cache asks whether it is still this particle.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    tag.put_on(response);
 }
 
-/// Whether a list of tags names this one.
-fn names(list: &str, tag: &str) -> bool {
-    let mut tags = list.split(',').map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+/// Whether a text names a type and a subtype (RFC 9110, 8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let may = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !part.is_empty() && part.bytes().all(may)
+    };
+    let name = text.split(';').next().unwrap_or_default().trim();
+    let parts = name.split_once('/');
+    parts.is_some_and(|(of, kind)| is_token(of) && is_token(kind))
 }
 
 /// Reads a range (RFC 9110, 14.1.2). Several ranges, other units and what is none are answered with
@@ -152,8 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_found_in_lists() {
-        assert!(names("\"a\", W/\"b\"", "\"b\"") && names("*", "\"b\""));
-        assert!(!names("\"a\"", "\"b\""));
+    fn media_types_have_two_parts() {
+        for text in ["text/plain", "a/b; c=d", "application/vnd.x+json"] {
+            assert!(is_media_type(text), "{text}");
+        }
+        for text in [
+            "",
+            "text",
+            "text/",
+            "/plain",
+            "a b/c",
+            "a/b/c",
+            "order.placed",
+        ] {
+            assert!(!is_media_type(text), "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn one(headers: &HeaderMap, name: &str) -> Answer<Option<String>> {
 }
 
 /// The value of a header that stands at most once, as it is.
-pub(super) fn plain<'a>(headers: &'a HeaderMap, name: &str) -> Answer<Option<&'a str>> {
+pub(crate) fn plain<'a>(headers: &'a HeaderMap, name: &str) -> Answer<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);

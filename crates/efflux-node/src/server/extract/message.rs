@@ -23,32 +23,37 @@ const KNOWN: [&str; 5] = [
 
 /// Reads a message from the headers and the body of a request.
 pub(crate) fn message(headers: &HeaderMap, payload: Bytes) -> Answer<Message> {
-    let mut message = with_encoding(Message::new(payload), headers)?;
-    if let Some(media_type) = plain(headers, CONTENT_TYPE.as_str())? {
-        message = message.with_content_type(media_type);
-    }
-    if let Some(id) = one(headers, "efflux-id")? {
-        message = message.with_id(parsed("efflux-id", &id)?);
-    }
-    if let Some(data_type) = one(headers, "efflux-type")? {
-        message = message.with_data_type(data_type);
-    }
-    if let Some(group) = one(headers, "efflux-group")? {
-        message = message.with_message_group(group);
-    }
-    if let Some(time) = one(headers, "efflux-time")? {
-        message = message.with_timestamp(parsed("efflux-time", &time)?);
-    }
+    let message = with_encoding(Message::new(payload), headers)?;
+    let message = match plain(headers, CONTENT_TYPE.as_str())? {
+        Some(media_type) => message.with_content_type(media_type),
+        None => message,
+    };
+    described(message, headers)
+}
+
+/// The message with what Efflux's own headers say of it.
+pub(crate) fn described(mut message: Message, headers: &HeaderMap) -> Answer<Message> {
     for name in headers.keys().map(http::HeaderName::as_str) {
-        if let Some(property) = name.strip_prefix(PROPERTY) {
-            let value = one(headers, name)?.unwrap_or_default();
-            message = message.with_property(property, value);
-        } else if name.starts_with(PREFIX) && !KNOWN.contains(&name) {
-            return Err(Refusal::invalid(format!(
-                "header {name} is unknown: use {}, or {PROPERTY}NAME",
-                KNOWN.join(", ")
-            )));
-        }
+        let Some(own) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let value = one(headers, name)?.unwrap_or_default();
+        message = match own {
+            "id" => message.with_id(parsed(name, &value)?),
+            "type" => message.with_data_type(value),
+            "group" => message.with_message_group(value),
+            "time" => message.with_timestamp(parsed(name, &value)?),
+            "expect" => message,
+            _ => match name.strip_prefix(PROPERTY) {
+                Some(property) => message.with_property(property, value),
+                None => {
+                    return Err(Refusal::invalid(format!(
+                        "header {name} is unknown: use {}, or {PROPERTY}NAME",
+                        KNOWN.join(", ")
+                    )));
+                }
+            },
+        };
     }
     Ok(message)
 }

@@ -28,25 +28,34 @@ use crate::server::limits::BLOCKING_BYTES_MIN;
 use crate::server::node::{Hosted, Node};
 use crate::server::refusal::{Answer, Refusal};
 
-/// Appends one message, whose payload is the body, or CloudEvents.
+/// Appends one message, whose payload is the body, or events.
+///
+/// Any media type is taken and kept as the payload's content type, and so is a `Content-Encoding` of
+/// `gzip` or `zstd`. `efflux-time` says when the data came to be (RFC 3339), and a header
+/// `efflux-property-NAME` is a property. With `ce-` headers the message is an
+/// event in binary mode. `If-Match` with a head in quotes is a condition as `head=` of
+/// `efflux-expect` is, and is answered with 412 where it does not hold.
 #[utoipa::path(post, path = "/v1/topics/{topic}/particles", tag = "particles",
+    operation_id = "append",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("efflux-id" = Option<String>, Header, description = "The id"),
         ("efflux-type" = Option<String>, Header, description = "The data type"),
         ("efflux-group" = Option<String>, Header, description = "The message group"),
-        ("efflux-time" = Option<String>, Header, description = "When the data came to be"),
-        ("efflux-expect" = Option<String>, Header, description = "What must hold"),
-        ("if-match" = Option<String>, Header, description = "The head that must hold, in quotes"),
+        ("efflux-expect" = Option<String>, Header, description = "What must hold: `any`, `empty`, `head=HEAD`, \
+            `group=SEQUENCE;GROUP`, `group=none;GROUP` or `no-match-after=SEQUENCE;QUERY`"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+    request_body(
+        content(
+            (Option<String> = "application/octet-stream"),
+            (Option<serde_json::Value> = "application/cloudevents+json"),
+            (Option<serde_json::Value> = "application/cloudevents-batch+json"),
+        ),
         description = "The payload; or one or several CloudEvents, by their media type"),
     responses(
         (status = 200, body = Appended, description = "All of it was there before"),
         (status = 201, body = Appended),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 412, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 412),
     ))]
 pub(super) async fn one(
     State(node): State<Arc<Node>>,
@@ -67,9 +76,9 @@ pub(super) async fn one(
     };
     let received = receive(&node, body, bytes_max).await?;
     let messages = match media_type.as_str() {
-        cloudevents::EVENT => vec![cloudevents::from_structured(&received.bytes)?],
-        cloudevents::EVENTS => cloudevents::from_batch(&received.bytes)?,
-        _ if headers.contains_key(cloudevents::VERSION_HEADER) => {
+        cloudevents::EVENT => vec![cloudevents::from_structured(headers, &received.bytes)?],
+        cloudevents::EVENTS => cloudevents::from_batch(headers, &received.bytes)?,
+        _ if cloudevents::is_binary(headers) => {
             vec![cloudevents::from_binary(headers, received.bytes.clone())?]
         }
         _ => vec![message(headers, received.bytes.clone())?],
@@ -78,25 +87,25 @@ pub(super) async fn one(
 }
 
 /// Appends messages together: all of them or none.
+///
+/// `If-Match` with a head in quotes is a condition as `head=` of `efflux-expect` is, and is answered
+/// with 412 where it does not hold.
 #[utoipa::path(post, path = "/v1/topics/{topic}/batches", tag = "particles",
+    operation_id = "append_batch",
     params(
         ("topic" = String, Path, description = "The topic's name"),
-        ("efflux-expect" = Option<String>, Header, description = "What must hold"),
-        ("if-match" = Option<String>, Header, description = "The head that must hold, in quotes"),
+        ("efflux-expect" = Option<String>, Header, description = "What must hold: `any`, `empty`, `head=HEAD`, \
+            `group=SEQUENCE;GROUP`, `group=none;GROUP` or `no-match-after=SEQUENCE;QUERY`"),
     ),
     request_body(content(
         (Vec<MessageForm<'static>> = "application/json"),
         (MessageForm<'static> = "application/x-ndjson"),
-        (Vec<u8> = "application/vnd.efflux.frames"),
+        (String = "application/vnd.efflux.frames"),
     )),
     responses(
         (status = 200, body = Appended, description = "All of it was there before"),
         (status = 201, body = Appended),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 412, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 412),
     ))]
 pub(super) async fn batch(
     State(node): State<Arc<Node>>,
@@ -138,14 +147,12 @@ pub(super) async fn batch(
 
 /// Appends several batches, each by itself: one that is refused leaves the others as they are.
 #[utoipa::path(post, path = "/v1/topics/{topic}/appends", tag = "particles",
+    operation_id = "append_each",
     params(("topic" = String, Path, description = "The topic's name")),
-    request_body(content = Vec<u8>, content_type = "application/vnd.efflux.frames",
+    request_body(content = String, content_type = "application/vnd.efflux.frames",
         description = "Batches of frames, one behind the other"),
     responses(
         (status = 200, body = AppendedEach, description = "What became of each"),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn each(
     State(node): State<Arc<Node>>,

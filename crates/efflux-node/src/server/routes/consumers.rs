@@ -6,7 +6,7 @@ use axum::extract::{Extension, State};
 use efflux_flow::particle::ConsumerName;
 use efflux_flow::storage::Consumer;
 use efflux_flow::storage::remote::wire::{
-    ConsumerNames, ConsumerSettings, ConsumerShown, ConsumerStateShown, Problem,
+    ConsumerNames, ConsumerSettings, ConsumerShown, ConsumerStateShown,
 };
 use http::StatusCode;
 
@@ -19,10 +19,10 @@ use crate::server::refusal::Answer;
 
 /// The names of a topic's consumers.
 #[utoipa::path(get, path = "/v1/topics/{topic}/consumers", tag = "consumers",
+    operation_id = "list_consumers",
     params(("topic" = String, Path, description = "The topic's name")),
     responses(
         (status = 200, body = ConsumerNames),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn list(State(node): State<Arc<Node>>, Path(name): Path<String>) -> Answer {
     let topic = topic(&node, &name).await?;
@@ -33,6 +33,7 @@ pub(super) async fn list(State(node): State<Arc<Node>>, Path(name): Path<String>
 
 /// Makes a consumer, or sets the settings of one that is there.
 #[utoipa::path(put, path = "/v1/topics/{topic}/consumers/{consumer}", tag = "consumers",
+    operation_id = "put_consumer",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -41,7 +42,7 @@ pub(super) async fn list(State(node): State<Arc<Node>>, Path(name): Path<String>
     responses(
         (status = 200, body = ConsumerShown, description = "It was there"),
         (status = 201, body = ConsumerShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The settings do not fit the topic"),
     ))]
 pub(super) async fn put(
     State(node): State<Arc<Node>>,
@@ -68,13 +69,13 @@ pub(super) async fn put(
 
 /// What of a consumer outlives its workers, as a backup keeps it.
 #[utoipa::path(get, path = "/v1/topics/{topic}/consumers/{consumer}/state", tag = "consumers",
+    operation_id = "consumer_state",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
     ),
     responses(
         (status = 200, body = ConsumerStateShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn state(
     State(node): State<Arc<Node>>,
@@ -89,13 +90,13 @@ pub(super) async fn state(
 
 /// How a consumer stands.
 #[utoipa::path(get, path = "/v1/topics/{topic}/consumers/{consumer}", tag = "consumers",
+    operation_id = "show_consumer",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
     ),
     responses(
         (status = 200, body = ConsumerShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(node): State<Arc<Node>>,
@@ -112,13 +113,13 @@ pub(super) async fn show(
 
 /// Deletes a consumer.
 #[utoipa::path(delete, path = "/v1/topics/{topic}/consumers/{consumer}", tag = "consumers",
+    operation_id = "delete_consumer",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
     ),
     responses(
         (status = 204),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn delete(
     State(node): State<Arc<Node>>,

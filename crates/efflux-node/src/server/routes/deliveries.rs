@@ -10,8 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use efflux_flow::particle::{ConsumerName, Particle, TopicName};
 use efflux_flow::storage::remote::wire::{
-    ConsumerShown, DELIVERIES, DeliveriesHead, Extend, JSON, Problem, Receive, Rollback, Seek,
-    Tickets,
+    ConsumerShown, DELIVERIES, DeliveriesHead, Extend, JSON, Receive, Rollback, Seek, Tickets,
 };
 use efflux_flow::storage::{Consumer, Delivery, Result};
 use http::{HeaderMap, StatusCode};
@@ -41,6 +40,7 @@ async fn consumer(node: &Node, (topic_name, name): &(String, String)) -> Answer<
 
 /// Takes particles, and waits for the first.
 #[utoipa::path(post, path = "/v1/topics/{topic}/consumers/{consumer}/receive", tag = "consumers",
+    operation_id = "receive",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -49,9 +49,9 @@ async fn consumer(node: &Node, (topic_name, name): &(String, String)) -> Answer<
     responses(
         (status = 200, content(
             (Deliveries = "application/json"),
-            (Vec<u8> = "application/vnd.efflux.deliveries"),
+            (String = "application/vnd.efflux.deliveries"),
         )),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 406),
     ))]
 pub(super) async fn receive(
     State(node): State<Arc<Node>>,
@@ -161,6 +161,7 @@ impl Pieces for AsJson {
 
 /// Settles particles: they are not delivered again.
 #[utoipa::path(post, path = "/v1/topics/{topic}/consumers/{consumer}/commit", tag = "consumers",
+    operation_id = "commit",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -168,8 +169,7 @@ impl Pieces for AsJson {
     request_body = Tickets,
     responses(
         (status = 204),
-        (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "A ticket is stale; nothing was changed"),
+        (status = 409, description = "A ticket is stale; nothing was changed"),
     ))]
 pub(super) async fn commit(
     State(node): State<Arc<Node>>,
@@ -183,6 +183,7 @@ pub(super) async fn commit(
 
 /// Gives particles back, to be delivered again.
 #[utoipa::path(post, path = "/v1/topics/{topic}/consumers/{consumer}/rollback", tag = "consumers",
+    operation_id = "rollback",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -190,7 +191,6 @@ pub(super) async fn commit(
     request_body = Rollback,
     responses(
         (status = 204),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn rollback(
     State(node): State<Arc<Node>>,
@@ -208,6 +208,7 @@ pub(super) async fn rollback(
 
 /// Lets leases end later, or sooner.
 #[utoipa::path(post, path = "/v1/topics/{topic}/consumers/{consumer}/extend", tag = "consumers",
+    operation_id = "extend",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -215,7 +216,6 @@ pub(super) async fn rollback(
     request_body = Extend,
     responses(
         (status = 204),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn extend(
     State(node): State<Arc<Node>>,
@@ -230,6 +230,7 @@ pub(super) async fn extend(
 
 /// Moves a consumer. All its tickets become stale.
 #[utoipa::path(post, path = "/v1/topics/{topic}/consumers/{consumer}/seek", tag = "consumers",
+    operation_id = "seek",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("consumer" = String, Path, description = "The consumer's name"),
@@ -237,7 +238,6 @@ pub(super) async fn extend(
     request_body = Seek,
     responses(
         (status = 200, body = ConsumerShown),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn seek(
     State(node): State<Arc<Node>>,

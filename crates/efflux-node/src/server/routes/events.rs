@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use axum::extract::State;
 use bytes::Bytes;
 use efflux_flow::particle::{Particle, Sequence, TopicName};
-use efflux_flow::storage::remote::wire::Problem;
 use efflux_flow::storage::{Follower, Query as Wanted, ReadLimit, Result, Topic};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue};
@@ -39,6 +38,7 @@ pub(super) struct Asked {
 
 /// Particles as Server-Sent Events: what is there from a place on, then what is appended.
 #[utoipa::path(get, path = "/v1/topics/{topic}/events", tag = "particles",
+    operation_id = "follow",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         Asked,
@@ -46,7 +46,6 @@ pub(super) struct Asked {
     ),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn events(
     State(node): State<Arc<Node>>,

@@ -6,14 +6,13 @@ use std::time::Duration;
 use axum::extract::State;
 use efflux_flow::particle::Sequence;
 use efflux_flow::storage::Topic;
-use efflux_flow::storage::remote::wire::{HeadShown, Problem};
-use http::header::ETAG;
-use http::{HeaderValue, StatusCode};
+use efflux_flow::storage::remote::wire::HeadShown;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::topics::topic;
-use crate::server::answer;
+use crate::server::answer::{self, Tag};
 use crate::server::extract::{Path, Query};
 use crate::server::node::Node;
 use crate::server::refusal::Answer;
@@ -32,15 +31,17 @@ pub(super) struct Past {
 
 /// The topic's head, at once or when it is past a place.
 #[utoipa::path(get, path = "/v1/topics/{topic}/head", tag = "particles",
+    operation_id = "topic_head",
     params(("topic" = String, Path, description = "The topic's name"), Past),
     responses(
         (status = 200, body = HeadShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 304, description = "It is what `If-None-Match` names"),
     ))]
 pub(super) async fn head(
     State(node): State<Arc<Node>>,
     Path(name): Path<String>,
     Query(Past { past, wait_ms }): Query<Past>,
+    headers: HeaderMap,
 ) -> Answer {
     let topic = topic(&node, &name).await?;
     if let Some(past) = past {
@@ -50,11 +51,13 @@ pub(super) async fn head(
     let shown = HeadShown {
         head: head.to_string(),
     };
-    let mut response = answer::with_head(answer::json(StatusCode::OK, &shown), head);
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{head}\"")) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
+    let tag = Tag::head(head);
+    let mut response = match tag.is_known(&headers) {
+        true => tag.not_modified(),
+        false => answer::json(StatusCode::OK, &shown),
+    };
+    tag.put_on(&mut response);
+    Ok(answer::with_head(response, head))
 }
 
 /// Waits until the head is past `sequence`, the wait is over, or the node stops.

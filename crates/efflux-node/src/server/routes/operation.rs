@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use efflux_flow::storage::remote::wire::{Problem, ProblemKind};
+use efflux_flow::storage::remote::wire::ProblemKind;
 
 use crate::server::answer;
 use crate::server::limits::METRIC_TOPICS_MAX;
@@ -18,6 +18,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operation",
+    operation_id = "healthz",
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn healthy() -> Response {
     answer::body(TEXT, "ok\n")
@@ -25,9 +26,10 @@ pub(super) async fn healthy() -> Response {
 
 /// The node takes requests.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
+    operation_id = "readyz",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The node is shutting down"),
     ))]
 pub(super) async fn ready(State(node): State<Arc<Node>>) -> Answer {
     if node.is_stopping() {
@@ -41,6 +43,7 @@ pub(super) async fn ready(State(node): State<Arc<Node>>) -> Answer {
 
 /// What the node measures, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operation",
+    operation_id = "metrics",
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
     let metrics = node.metrics();

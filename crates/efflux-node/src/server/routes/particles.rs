@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use efflux_flow::particle::{Id, Particle, Sequence};
 use efflux_flow::storage::Topic;
-use efflux_flow::storage::remote::wire::{FRAMES, NDJSON, Problem};
-use http::HeaderMap;
+use efflux_flow::storage::remote::wire::{FRAMES, NDJSON};
+use http::{HeaderMap, Method};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::head::wait_past;
 use super::topics::topic;
 use crate::server::answer::{
-    FORMS, Form, Page, ParticleShown, Wanted, bounded, page, payload, single, stream,
+    FORMS, Form, Page, ParticleShown, Wanted, bounded, by_accept, page, payload, single, stream,
 };
 use crate::server::extract::{Path, Query, choose, parsed};
 use crate::server::limits::{PAGE_PARTICLES_DEFAULT, PAGE_PARTICLES_MAX};
@@ -30,7 +30,8 @@ pub(super) struct Asked {
     from: u64,
     /// The last sequence; the head when left out.
     until: Option<u64>,
-    /// How many at most; 100 for a page, of at most 1,000.
+    /// How many at most; 100 for a page when left out. A page ends after 1,000 or about 4 MiB, and
+    /// tells where the next one begins.
     limit: Option<usize>,
     /// Whether the newest comes first.
     #[serde(default)]
@@ -63,17 +64,16 @@ impl Asked {
 
 /// Reads particles: a page of JSON or of CloudEvents, or a stream of lines or of frames.
 #[utoipa::path(get, path = "/v1/topics/{topic}/particles", tag = "particles",
+    operation_id = "read_particles",
     params(("topic" = String, Path, description = "The topic's name"), Asked),
     responses(
         (status = 200, content(
             (Page = "application/json"),
             (ParticleShown = "application/x-ndjson"),
-            (Vec<u8> = "application/vnd.efflux.frames"),
+            (String = "application/vnd.efflux.frames"),
             (Vec<serde_json::Value> = "application/cloudevents-batch+json"),
         )),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 406, body = Problem, content_type = "application/problem+json"),
+        (status = 406),
     ))]
 pub(super) async fn list(
     State(node): State<Arc<Node>>,
@@ -89,20 +89,14 @@ pub(super) async fn list(
     }
     let form = Form::of(media_type);
     if let (Form::Frames, Some(bytes)) = (form, asked.bytes) {
-        return Ok(bounded(topic, &wanted, bytes).await?);
+        return Ok(by_accept(bounded(topic, &wanted, bytes).await?));
     }
     if media_type == NDJSON || media_type == FRAMES {
-        return Ok(stream(node, topic, &wanted, form).await?);
+        return Ok(by_accept(stream(node, topic, &wanted, form).await?));
     }
     let limit = wanted.limit.unwrap_or(PAGE_PARTICLES_DEFAULT);
-    if limit > PAGE_PARTICLES_MAX {
-        return Err(Refusal::invalid(format!(
-            "a page has at most {PAGE_PARTICLES_MAX} particles, not {limit}: ask for several, or \
-             for {NDJSON}"
-        )));
-    }
-    wanted.limit = Some(limit);
-    Ok(page(&node, topic, &wanted, form).await?)
+    wanted.limit = Some(limit.min(PAGE_PARTICLES_MAX));
+    Ok(by_accept(page(&node, topic, &wanted, form).await?))
 }
 
 async fn at(topic: &Topic, sequence: &str) -> Answer<Particle> {
@@ -118,6 +112,7 @@ async fn at(topic: &Topic, sequence: &str) -> Answer<Particle> {
 
 /// The particle at a place.
 #[utoipa::path(get, path = "/v1/topics/{topic}/particles/{sequence}", tag = "particles",
+    operation_id = "read_particle",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("sequence" = u64, Path, description = "The particle's place"),
@@ -125,10 +120,11 @@ async fn at(topic: &Topic, sequence: &str) -> Answer<Particle> {
     responses(
         (status = 200, content(
             (ParticleShown = "application/json"),
-            (Vec<u8> = "application/vnd.efflux.frame"),
+            (String = "application/vnd.efflux.frame"),
             (serde_json::Value = "application/cloudevents+json"),
         )),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 406),
     ))]
 pub(super) async fn by_sequence(
     State(node): State<Arc<Node>>,
@@ -142,29 +138,33 @@ pub(super) async fn by_sequence(
 
 /// The payload of the particle at a place, byte for byte as it is stored.
 #[utoipa::path(get, path = "/v1/topics/{topic}/particles/{sequence}/payload", tag = "particles",
+    operation_id = "read_payload",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("sequence" = u64, Path, description = "The particle's place"),
-        ("range" = Option<String>, Header, description = "Which bytes"),
     ),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 304),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 416, body = Problem, content_type = "application/problem+json"),
+        (status = 200, body = serde_json::Value, content_type = "*/*",
+            description = "The payload, with the content type that it has"),
+        (status = 206, body = serde_json::Value, content_type = "*/*",
+            description = "The part of it that `Range` asks for"),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 416),
     ))]
 pub(super) async fn payload_of(
     State(node): State<Arc<Node>>,
     Path((name, sequence)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Answer {
     let topic = topic(&node, &name).await?;
-    payload(&headers, &at(&topic, &sequence).await?, topic.name())
+    let particle = at(&topic, &sequence).await?;
+    Ok(payload(&method, &headers, &particle, topic.name()))
 }
 
 /// The particle with an id.
 #[utoipa::path(get, path = "/v1/topics/{topic}/ids/{id}", tag = "particles",
+    operation_id = "find_by_id",
     params(
         ("topic" = String, Path, description = "The topic's name"),
         ("id" = String, Path, description = "The particle's id"),
@@ -172,10 +172,11 @@ pub(super) async fn payload_of(
     responses(
         (status = 200, content(
             (ParticleShown = "application/json"),
-            (Vec<u8> = "application/vnd.efflux.frame"),
+            (String = "application/vnd.efflux.frame"),
             (serde_json::Value = "application/cloudevents+json"),
         )),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 406),
     ))]
 pub(super) async fn by_id(
     State(node): State<Arc<Node>>,

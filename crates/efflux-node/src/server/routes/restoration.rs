@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Request, State};
 use efflux_flow::particle::{Head, TopicName};
-use efflux_flow::storage::remote::wire::{
-    Problem, ProblemKind, RESTORATION, RestorationLine, TopicShown,
-};
+use efflux_flow::storage::remote::wire::{ProblemKind, RESTORATION, RestorationLine, TopicShown};
 use efflux_flow::storage::{Error, ErrorKind, Restoration};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -26,14 +24,13 @@ use crate::server::refusal::{Answer, Refusal};
 /// Each frame is checked as it comes. The topic is there when all of it is: what ends before the
 /// line of the head leaves none.
 #[utoipa::path(post, path = "/v1/topics/{topic}/restoration", tag = "topics",
+    operation_id = "restore_topic",
     params(("topic" = String, Path, description = "The topic's name, which must be free")),
     request_body(content = RestorationLine, content_type = "application/vnd.efflux.restoration"),
     responses(
         (status = 201, body = TopicShown),
-        (status = 400, body = Problem, content_type = "application/problem+json",
-            description = "A part does not check, or the body ends too early"),
-        (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "There is a topic of this name"),
+        (status = 400, description = "A part does not check, or the body ends too early"),
+        (status = 409, description = "There is a topic of this name"),
     ))]
 pub(super) async fn restore(
     State(node): State<Arc<Node>>,

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use efflux_flow::particle::TopicName;
-use efflux_flow::storage::remote::wire::{
-    Problem, ProblemKind, TopicNames, TopicSettings, TopicShown,
-};
+use efflux_flow::storage::remote::wire::{ProblemKind, TopicNames, TopicSettings, TopicShown};
 use efflux_flow::storage::{ErrorKind, Topic};
 use http::StatusCode;
 use serde::Deserialize;
@@ -35,6 +33,7 @@ pub(super) async fn shown(topic: &Topic) -> Answer<TopicShown> {
 
 /// The names of all topics, as far as the token allows anything on them.
 #[utoipa::path(get, path = "/v1/topics", tag = "topics",
+    operation_id = "list_topics",
     responses((status = 200, body = TopicNames)))]
 pub(super) async fn list(
     State(node): State<Arc<Node>>,
@@ -50,13 +49,13 @@ pub(super) async fn list(
 
 /// Makes a topic. Made again with the same settings, it is left as it is.
 #[utoipa::path(put, path = "/v1/topics/{topic}", tag = "topics",
+    operation_id = "put_topic",
     params(("topic" = String, Path, description = "The topic's name")),
     request_body = Option<TopicSettings>,
     responses(
         (status = 200, body = TopicShown, description = "It was there, with these settings"),
         (status = 201, body = TopicShown),
-        (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "It is there, with other settings"),
+        (status = 409, description = "It is there, with other settings"),
     ))]
 pub(super) async fn put(
     State(node): State<Arc<Node>>,
@@ -85,10 +84,10 @@ pub(super) async fn put(
 
 /// How a topic stands.
 #[utoipa::path(get, path = "/v1/topics/{topic}", tag = "topics",
+    operation_id = "show_topic",
     params(("topic" = String, Path, description = "The topic's name")),
     responses(
         (status = 200, body = TopicShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(State(node): State<Arc<Node>>, Path(name): Path<String>) -> Answer {
     let topic = topic(&node, &name).await?;
@@ -101,17 +100,18 @@ pub(super) async fn show(State(node): State<Arc<Node>>, Path(name): Path<String>
 #[into_params(parameter_in = Query)]
 pub(super) struct Confirm {
     /// The topic's name once more.
+    #[param(required = true)]
     confirm: Option<String>,
 }
 
 /// Deletes a topic with all its particles and consumers.
 #[utoipa::path(delete, path = "/v1/topics/{topic}", tag = "topics",
+    operation_id = "delete_topic",
     params(("topic" = String, Path, description = "The topic's name"), Confirm),
     responses(
         (status = 204),
-        (status = 400, body = Problem, content_type = "application/problem+json",
-            description = "The name was not said once more"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The name was not said once more"),
+        (status = 409, description = "Another name was said"),
     ))]
 pub(super) async fn delete(
     State(node): State<Arc<Node>>,
@@ -120,9 +120,11 @@ pub(super) async fn delete(
 ) -> Answer {
     let topic: TopicName = parsed("topic", &name)?;
     if confirm.as_deref() != Some(topic.as_str()) {
-        return Err(Refusal::invalid(format!(
-            "topic {topic} was not deleted: confirm=TOPIC with its name deletes it for good"
-        )));
+        let why = format!("topic {topic} was not deleted: confirm={topic} deletes it for good");
+        return Err(match confirm {
+            None => Refusal::invalid(why),
+            Some(_) => Refusal::new(ProblemKind::Conflict, why),
+        });
     }
     node.delete_topic(&topic).await?;
     Ok(answer::done())
@@ -130,10 +132,10 @@ pub(super) async fn delete(
 
 /// Opens a topic anew after a failed write closed it.
 #[utoipa::path(post, path = "/v1/topics/{topic}/reopen", tag = "topics",
+    operation_id = "reopen_topic",
     params(("topic" = String, Path, description = "The topic's name")),
     responses(
         (status = 200, body = TopicShown),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn reopen(State(node): State<Arc<Node>>, Path(name): Path<String>) -> Answer {
     let name: TopicName = parsed("topic", &name)?;

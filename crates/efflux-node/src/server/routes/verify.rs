@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use efflux_flow::particle::{Head, Sequence};
-use efflux_flow::storage::remote::wire::{Problem, ProblemKind, Verified, Verify};
+use efflux_flow::storage::remote::wire::{ProblemKind, Verified, Verify};
 use efflux_flow::storage::{Progress, Topic};
 use http::StatusCode;
 
@@ -16,15 +16,13 @@ use crate::server::refusal::{Answer, Refusal};
 
 /// Checks every byte that is stored of a topic, or the chain behind a head.
 #[utoipa::path(post, path = "/v1/topics/{topic}/verify", tag = "particles",
+    operation_id = "verify",
     params(("topic" = String, Path, description = "The topic's name")),
     request_body = Option<Verify>,
     responses(
         (status = 200, body = Verified),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "The topic does not have the head that is named"),
-        (status = 500, body = Problem, content_type = "application/problem+json",
-            description = "Something is damaged; `damage` names the place"),
+        (status = 409, description = "The topic does not have the head that is named"),
+        (status = 500, description = "Something is damaged; `damage` names the place"),
     ))]
 pub(super) async fn verify(
     State(node): State<Arc<Node>>,

@@ -14,10 +14,13 @@ use crate::error::{Error, Result};
 #[serde(deny_unknown_fields, default)]
 pub struct ConsumerSettings {
     /// Milliseconds for which a particle is leased to who received it.
+    #[serde(deserialize_with = "super::whole::number")]
     pub lease_ms: u64,
     /// How many particles may be in flight at once.
+    #[serde(deserialize_with = "super::whole::number")]
     pub max_in_flight: usize,
     /// After how many deliveries a particle goes to the dead-letter topic; null for never.
+    #[serde(deserialize_with = "super::whole::or_null")]
     pub max_deliveries: Option<u32>,
     /// The dead-letter topic; `TOPIC.dead` when left out.
     pub dead_letter: Option<String>,
@@ -138,8 +141,10 @@ impl ConsumerShown {
 #[serde(deny_unknown_fields, default)]
 pub struct Receive {
     /// How many at most.
+    #[serde(deserialize_with = "super::whole::number")]
     pub max: usize,
     /// Milliseconds to wait for the first.
+    #[serde(deserialize_with = "super::whole::number")]
     pub wait_ms: u64,
 }
 
@@ -175,7 +180,7 @@ pub struct Rollback {
     /// As they were received.
     pub tickets: Vec<String>,
     /// Milliseconds after which they are delivered again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::whole::number")]
     pub delay_ms: u64,
 }
 
@@ -187,6 +192,7 @@ pub struct Extend {
     /// As they were received.
     pub tickets: Vec<String>,
     /// Milliseconds from the moment of the request to the end of the leases.
+    #[serde(deserialize_with = "super::whole::number")]
     pub by_ms: u64,
 }
 

@@ -15,6 +15,7 @@ pub struct TopicSettings {
     /// When an append counts as done: `always`, `os`, or a time as `250ms`.
     pub sync: String,
     /// Bytes at which a segment file is sealed and the next one begun.
+    #[serde(deserialize_with = "super::whole::number")]
     pub segment_bytes: u64,
 }
 

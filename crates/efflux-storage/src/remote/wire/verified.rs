@@ -14,6 +14,7 @@ pub struct Verify {
     /// A head that is known to be right, `SEQUENCE:FINGERPRINT`: the chain behind it is checked.
     pub after: Option<String>,
     /// The last sequence to check; the head when left out.
+    #[serde(deserialize_with = "super::whole::or_null")]
     pub until: Option<u64>,
 }
 
