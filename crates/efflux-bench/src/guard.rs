@@ -71,7 +71,7 @@ const ROWS: &[Row] = &[
     row("find", "", (20, 60)),
     row("consume", "", (1000, 3000)),
     row("remote-append", "encode", (1000, 4000)),
-    row("remote-read", "", (1000, 5000)),
+    row("remote-read", "hash", (1000, 5000)),
 ];
 
 /// Does what the arguments after `guard` ask for.
