@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the bench in release, with the alternatives, and runs it.
+//! `cargo xtask bench`: builds the bench in release, with the alternatives, and the program whose
+//! node it starts, and runs it.
 
 use crate::project::Project;
 use crate::{Result, process};
@@ -6,17 +7,19 @@ use crate::{Result, process};
 pub(crate) const HELP: &str =
     "[--quick] [--particles N] [ROW...]: measure, see docs/performance.md";
 
-const BUILD_AND_RUN: &[&str] = &[
-    "run",
+const BUILD: &[&str] = &[
+    "build",
     "--release",
     "--package",
     "efflux-bench",
+    "--package",
+    "efflux-node",
     "--features",
-    "alternatives",
-    "--",
+    "efflux-bench/alternatives",
 ];
 
 pub(crate) fn main(project: &Project, arguments: &[String]) -> Result {
-    let mut command = project.cargo(BUILD_AND_RUN.iter().copied());
-    process::run(command.args(arguments))
+    process::run(&mut project.cargo(BUILD.iter().copied()))?;
+    let program = project.target.join("release").join("efflux-bench");
+    process::run(project.command(program).args(arguments))
 }

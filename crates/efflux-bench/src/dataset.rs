@@ -52,8 +52,12 @@ impl Dataset {
 
     /// Opens a store that holds the records.
     pub(crate) async fn open(folder: &Path, records: u64) -> Result<Self> {
-        let url = format!("file:{}", folder.display());
-        let store = Store::open(&url).await?;
+        Self::open_at(&format!("file:{}", folder.display()), records).await
+    }
+
+    /// Opens the store at this URL, which holds the records.
+    pub(crate) async fn open_at(url: &str, records: u64) -> Result<Self> {
+        let store = Store::open(url).await?;
         let topic = store.topic(&TOPIC.parse()?).await?;
         Ok(Self {
             store,

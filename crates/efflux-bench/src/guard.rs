@@ -10,6 +10,8 @@
 //! Where a row hashes, what a bare loop needs for the same is subtracted: how a machine computes
 //! SHA-256 is not what is guarded.
 
+mod remote;
+
 use std::path::Path;
 
 use efflux_node::particle::{Message, Sequence};
@@ -68,6 +70,8 @@ const ROWS: &[Row] = &[
     row("get-id", "", (500, 1500)),
     row("find", "", (20, 60)),
     row("consume", "", (1000, 3000)),
+    row("remote-append", "encode", (1000, 4000)),
+    row("remote-read", "hash", (1000, 5000)),
 ];
 
 /// Does what the arguments after `guard` ask for.
@@ -124,6 +128,8 @@ fn run(row: &str, folder: &Path, count: u64) -> Result {
         "append-batches" => runtime.block_on(append(folder, &workload, count, (BATCH, false))),
         "append-ids" => runtime.block_on(append(folder, &workload, count, (BATCH, true))),
         "append-singles" => runtime.block_on(append(folder, &workload, count, (1, false))),
+        "remote-append" => runtime.block_on(remote::append(folder, &workload, count)),
+        "remote-read" => runtime.block_on(remote::read(&folder.join("store"), count)),
         _ => runtime.block_on(read(row, &folder.join("store"), &workload, count)),
     }
 }

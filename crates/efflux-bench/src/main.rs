@@ -25,7 +25,9 @@ mod machine;
 mod measure;
 mod options;
 mod plain_file;
+mod process;
 mod reads;
+mod remote;
 mod report;
 mod servers;
 mod topics;
@@ -142,10 +144,13 @@ fn measure_all(
     if options.wants(topics::OPEN_NAME) {
         show(topics::open_row(place.0, size.topics_open)?);
     }
-    let is_asked = size.has_servers || !options.rows.is_empty();
-    if options.wants(servers::NAME) && is_asked {
-        servers::rows(place, size.rounds.min(3), show)?;
-    }
+    let remote = remote::Size {
+        is_quick: options.is_quick,
+        rounds: size.rounds,
+        records: size.records,
+        has_servers: size.has_servers || !options.rows.is_empty(),
+    };
+    remote::measure_all(place, remote, &wants, show)?;
     let read = (size.records, size.rounds, cores);
     reads::measure_all(place, read, &wants, show)?;
     let particles = options.particles.unwrap_or(size.particles);

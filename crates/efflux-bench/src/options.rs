@@ -1,7 +1,7 @@
 //! What to measure, as the command line says it.
 
 use crate::append::SHAPES;
-use crate::{Result, following, large, reads, servers, topics};
+use crate::{Result, following, large, reads, remote, topics};
 
 /// What to measure.
 #[derive(Debug, Default, PartialEq)]
@@ -43,14 +43,10 @@ const PARTICLES_MIN: u64 = 2000;
 
 fn names() -> impl Iterator<Item = &'static str> {
     let appends = SHAPES.iter().map(|shape| shape.name);
-    let others = [
-        following::NAME,
-        topics::NAME,
-        topics::OPEN_NAME,
-        servers::NAME,
-    ];
+    let others = [following::NAME, topics::NAME, topics::OPEN_NAME];
     appends
         .chain(others)
+        .chain(remote::names())
         .chain(reads::NAMES.iter().copied())
         .chain(large::NAMES.iter().copied())
 }

@@ -1,33 +1,24 @@
 //! Servers that a program could use instead, where they are installed: NATS, Redis, PostgreSQL.
 //!
-//! Each is started on a free port of this machine with a folder of its own and ended at the row's
-//! end. Each is spoken to in its own protocol, as plainly as it goes, and acknowledges a record when
-//! it is synced. They stand beside Efflux in the program, which has no network in between: the ratio
-//! is told, and no goal is held against it.
+//! Each is started on a free port of this machine with a folder of its own, and ended when the rows
+//! that speak to it are over. Each is spoken to in its own protocol, as plainly as it goes, and
+//! acknowledges a record when it is as durable as the row says.
 
 mod nats;
 mod postgres;
-mod process;
 mod redis;
 
 use std::path::Path;
 
-use tokio::runtime::Runtime;
+use tempfile::TempDir;
 
-use crate::append::efflux::{self, Caller};
-use crate::append::{Work, lane};
-use crate::measure::{Lane, Measured, Outcome, Row, measure};
-use crate::workload::{Record, Workload};
-use crate::{Result, append, callers};
+use crate::append::Work;
+use crate::measure::{Lane, Outcome};
+use crate::workload::Record;
+use crate::{Result, callers};
 
-pub(crate) const NAME: &str = "servers";
-
-const EFFLUX: &str = "efflux, embedded";
-const PAYLOAD_BYTES: usize = 1024;
-/// Publishers, and records that each of them waits for together.
-const SHAPES: &[(usize, usize)] = &[(1, 1), (16, 1), (64, 1), (1, 64)];
-/// Records of each publisher in one run; the run ends sooner when its time is over.
-const RECORDS: usize = 2000;
+/// Connections that each of them is asked for at most: PostgreSQL has a process for each.
+const CONNECTIONS_MAX: usize = 64;
 
 /// A server that runs.
 trait Server: Sync {
@@ -36,12 +27,12 @@ trait Server: Sync {
 
 /// A connection to it.
 trait Publisher: Send {
-    /// Publishes records, and returns when all of them are durable.
+    /// Publishes records, and returns when all of them are acknowledged.
     fn publish(&mut self, records: &[Record]) -> Result<()>;
 }
 
-/// How a server is started in a folder.
-type Start = fn(&Path) -> Result<Box<dyn Server>>;
+/// How a server is started in a folder, and whether it syncs before it acknowledges.
+type Start = fn(&Path, bool) -> Result<Box<dyn Server>>;
 
 const SERVERS: &[(&str, Start)] = &[
     ("nats", nats::start),
@@ -49,63 +40,41 @@ const SERVERS: &[(&str, Start)] = &[
     ("postgresql", postgres::start),
 ];
 
-/// Measures a row for each number of publishers, and says which servers are absent.
-pub(crate) fn rows(
-    (folder, runtime): (&Path, &Runtime),
-    rounds: usize,
-    show: &mut dyn FnMut(Measured),
-) -> Result<()> {
-    let own = tempfile::tempdir_in(folder)?;
-    let mut servers = Vec::new();
-    for (name, start) in SERVERS {
-        let folder = own.path().join(name);
-        std::fs::create_dir(&folder)?;
-        match start(&folder) {
-            Ok(server) => servers.push((*name, server)),
-            Err(reason) => println!("{NAME}: {name} is left out: {reason}"),
-        }
-    }
-    if servers.is_empty() {
-        return Ok(());
-    }
-    let workload = Workload::new(PAYLOAD_BYTES);
-    for &(publishers, batch) in SHAPES {
-        let work = work(&workload, publishers, batch);
-        let caller = match publishers {
-            1 => Caller::Thread,
-            _ => Caller::Task,
-        };
-        let mut lanes = vec![lane(EFFLUX, folder, |own| {
-            efflux::append(own, &work, caller, runtime)
-        })];
-        for (name, server) in &servers {
-            lanes.push(Lane::new(name, || publish(&**server, &work)));
-        }
-        let size = append::size(PAYLOAD_BYTES);
-        let row = Row {
-            name: format!("{NAME} always-{publishers}x{batch} {size}"),
-            goal: None,
-            held: EFFLUX,
-            lanes,
-        };
-        show(measure(row, rounds)?);
-    }
-    Ok(())
+/// The servers that are installed, running.
+pub(crate) struct Servers {
+    running: Vec<(&'static str, Box<dyn Server>)>,
+    /// What they keep; removed once they have ended.
+    _folder: TempDir,
 }
 
-fn work(workload: &Workload, publishers: usize, batch: usize) -> Work {
-    let mut numbers = 1_u64..;
-    let mut record = || workload.record(numbers.next().unwrap_or_default());
-    let mut batch_of = || (0..batch).map(|_| record()).collect();
-    let mut caller = || {
-        (0..RECORDS.div_ceil(publishers))
-            .map(|_| batch_of())
+impl Servers {
+    /// Starts those that are installed, and says which are left out.
+    pub(crate) fn start(folder: &Path, is_durable: bool) -> Result<Self> {
+        let own = tempfile::tempdir_in(folder)?;
+        let mut running = Vec::new();
+        for (name, start) in SERVERS {
+            let folder = own.path().join(name);
+            std::fs::create_dir(&folder)?;
+            match start(&folder, is_durable) {
+                Ok(server) => running.push((*name, server)),
+                Err(reason) => println!("{name} is left out: {reason}"),
+            }
+        }
+        Ok(Self {
+            running,
+            _folder: own,
+        })
+    }
+
+    /// The work, done by each of them; by none when it has more callers than they may be asked for.
+    pub(crate) fn lanes<'a>(&'a self, work: &'a Work) -> Vec<Lane<'a>> {
+        if work.callers.len() > CONNECTIONS_MAX {
+            return Vec::new();
+        }
+        let lanes = self.running.iter();
+        lanes
+            .map(|(name, server)| Lane::new(name, move || publish(&**server, work)))
             .collect()
-    };
-    Work {
-        callers: (0..publishers).map(|_| caller()).collect(),
-        is_durable: true,
-        has_own_ids: false,
     }
 }
 

@@ -182,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_was_read_is_sealed_as_any_other() {
+        let (root, _) = Head::root(&"orders".parse().unwrap(), &stamp(0)).unwrap();
+        let draft = |message: &Message| crate::draft::Draft::encode(message, &stamp(3)).unwrap();
+        let (_, particle) = root.link(draft(&message(3)));
+        let (read, again) = Particle::decode_message(particle.frame()).unwrap();
+        assert_eq!(read, particle);
+        let copy = Message::from(&particle);
+        assert_eq!(again, copy);
+        let seal = |message: &Message| root.link(draft(message)).1;
+        assert_eq!(seal(&again), seal(&copy));
+        assert_eq!(seal(&again).check_hashes(), Ok(()));
+        if let Ok(compressed) = again.compressed(crate::content::ContentEncoding::Gzip) {
+            assert_eq!(seal(&compressed).check_hashes(), Ok(()));
+        }
+    }
+
+    #[test]
     fn what_is_left_out_leaves_no_trace() {
         let (root, _) = Head::root(&"orders".parse().unwrap(), &stamp(0)).unwrap();
         for kept in [

@@ -18,6 +18,14 @@ fn sha256(bytes: &[u8]) -> [u8; HASH_BYTES] {
     Sha256::digest(bytes).into()
 }
 
+/// The hexadecimal digit of a value below 16.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        _ => b'a' + (value - 10),
+    }
+}
+
 fn parse_hex(text: &str) -> Option<[u8; HASH_BYTES]> {
     if text.len() != 2 * HASH_BYTES {
         return None;
@@ -25,11 +33,19 @@ fn parse_hex(text: &str) -> Option<[u8; HASH_BYTES]> {
     let mut hash = [0; HASH_BYTES];
     for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
+        *byte = value(*high)? << 4 | value(*low)?;
     }
     Some(hash)
+}
+
+/// What a hexadecimal digit stands for.
+const fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 macro_rules! hash {
@@ -60,7 +76,11 @@ macro_rules! hash {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut text = [0; 2 * HASH_BYTES];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+                }
+                f.write_str(str::from_utf8(&text).unwrap_or_default())
             }
         }
 

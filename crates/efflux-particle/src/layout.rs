@@ -180,7 +180,9 @@ impl Encoder<'_> {
             fields.timestamp = Some(timestamp);
         }
         self.writer.text(key::PAYLOAD_HASH);
-        fields.payload_hash = self.bin(PayloadHash::of(&message.payload).as_bytes());
+        let hash = message.payload_hash.as_deref().copied();
+        let hash = hash.unwrap_or_else(|| PayloadHash::of(&message.payload));
+        fields.payload_hash = self.bin(hash.as_bytes());
         let linked_at = has_link.then(|| {
             self.writer.text(key::LINKED_FINGERPRINT);
             let span = self.bin(&[0; HASH_BYTES]);

@@ -112,6 +112,12 @@ impl Linked {
         &self.frames
     }
 
+    /// The frames, one after the other, without a copy.
+    #[must_use]
+    pub fn into_frames(self) -> Bytes {
+        self.frames.into()
+    }
+
     /// The particles in order.
     pub fn iter(&self) -> impl Iterator<Item = LinkedRef<'_>> {
         split(&self.frames, &self.layouts).map(|(frame, layout)| LinkedRef { frame, layout })

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::content::{ContentEncoding, ContentError};
+use crate::hash::PayloadHash;
 use crate::id::Id;
 use crate::limits::{
     METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, PROPERTIES_MAX, PROPERTY_NAME_BYTES_MAX,
@@ -42,6 +43,8 @@ pub struct Message {
     texts: String,
     pub(crate) unknown: Unknown,
     pub(crate) payload: Bytes,
+    /// The payload's hash, where it was computed already; few messages have one.
+    pub(crate) payload_hash: Option<Box<PayloadHash>>,
 }
 
 /// Where a text stands among the texts of its message.
@@ -194,6 +197,7 @@ impl Message {
     /// [`ContentError::NotBuilt`] when this build leaves the encoding out.
     pub fn compressed(mut self, encoding: ContentEncoding) -> Result<Self, ContentError> {
         self.payload = encoding.encode(&self.payload)?;
+        self.payload_hash = None;
         self.content_encoding = Some(encoding);
         Ok(self)
     }

@@ -7,6 +7,7 @@ use crate::content::{ContentEncoding, ContentError};
 use crate::frame::{FrameError, FrameSize, METADATA_AT, fingerprint};
 use crate::hash::{Fingerprint, PayloadHash};
 use crate::id::Id;
+use crate::message::Message;
 use crate::metadata::{Fields, Metadata, MetadataError};
 use crate::sequence::Sequence;
 
@@ -86,6 +87,18 @@ impl Particle {
         let particle = framed.particle()?;
         particle.check_payload()?;
         Ok(particle)
+    }
+
+    /// Reads and checks a particle as [`Particle::decode`] does, and makes a message of it that can be
+    /// appended elsewhere: its payload is not hashed a second time when it is sealed.
+    ///
+    /// # Errors
+    /// Those of [`Particle::decode`].
+    pub fn decode_message(bytes: &Bytes) -> Result<(Self, Message), DecodeError> {
+        let particle = Self::decode(bytes)?;
+        let mut message = Message::from(&particle);
+        message.payload_hash = Some(Box::new(particle.payload_hash()));
+        Ok((particle, message))
     }
 
     /// Reads the particle that `bytes` begin with without computing its hashes.

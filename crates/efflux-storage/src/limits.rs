@@ -123,6 +123,22 @@ pub const REMOTE_TIME: Duration = Duration::from_secs(60);
 /// that no request meets a connection that is just being closed.
 pub const REMOTE_IDLE_TIME: Duration = Duration::from_secs(30);
 
+/// Most requests of one client that a node is asked to answer at once: those beyond it wait here,
+/// where they cost no connection. Requests that wait at the node are not counted.
+pub const REMOTE_REQUESTS_MAX: usize = 64;
+
+/// Most requests with appends to one topic that are under way at once: enough for the node to place
+/// some while others are on their way. What comes meanwhile goes together in the next.
+pub const REMOTE_APPENDS_MAX: usize = 4;
+
+/// Bytes of frames of several batches that go into one request: 1 MiB, which the node handles in a
+/// few milliseconds. A larger batch goes alone.
+pub const REMOTE_APPENDS_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of one read that are read ahead for whoever reads on: 4 MiB, which each topic that is
+/// read holds in memory.
+pub const REMOTE_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Longest time that a node may take to check a topic.
 pub const REMOTE_VERIFY_TIME: Duration = Duration::from_secs(24 * 3600);
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Topic, Consumer ─▶ RemoteLog, RemoteBackend ─▶ Client ─▶ one thread of its own, connections ─▶ node
-//!                    checks what comes            retries where it is safe
+//!                    checks what comes,           retries where it is safe
+//!                    reads ahead,
+//!                    sends appends together
 //! ```
 
 pub mod wire;
@@ -17,7 +19,10 @@ mod connector;
 mod connector;
 mod pieces;
 
+mod ahead;
 mod frames;
+mod pipeline;
+
 mod log;
 
 mod backend;

@@ -30,17 +30,28 @@ pub(crate) enum Caller {
     Thread,
 }
 
-/// Appends with Efflux, in a store of its own whose index follows. Stores and messages are made
-/// before the clock starts. What the index has not seen when the last append returned, it reads
-/// while the store is closed, and that time is told besides.
+/// Appends with Efflux, in a store of its own in a folder.
 pub(crate) fn append(
     folder: &Path,
     work: &Work,
     caller: Caller,
     runtime: &Runtime,
 ) -> Result<Outcome> {
+    let url = format!("file:{}", folder.join("store").display());
+    append_at(&url, work, caller, runtime)
+}
+
+/// Appends with Efflux to a store whose index follows. Stores and messages are made before the clock
+/// starts. What the index has not seen when the last append returned, it reads
+/// while the store is closed, and that time is told besides.
+pub(crate) fn append_at(
+    url: &str,
+    work: &Work,
+    caller: Caller,
+    runtime: &Runtime,
+) -> Result<Outcome> {
     let callers: Vec<_> = work.callers.iter().map(|it| messages(it, work)).collect();
-    let (store, topic) = runtime.block_on(open(folder, work))?;
+    let (store, topic) = runtime.block_on(open(url, work))?;
     let start = Instant::now();
     let appended = match caller {
         Caller::Task => runtime.block_on(append_as_tasks(&topic, callers))?,
@@ -82,8 +93,8 @@ fn append_on_threads(topic: &Topic, callers: Vec<Vec<Vec<Message>>>) -> Result<V
     })
 }
 
-async fn open(folder: &Path, work: &Work) -> Result<(Store, Topic)> {
-    let store = Store::open(&format!("file:{}", folder.join("store").display())).await?;
+async fn open(url: &str, work: &Work) -> Result<(Store, Topic)> {
+    let store = Store::open(url).await?;
     let sync = if work.is_durable {
         Sync::Always
     } else {

@@ -1,26 +1,32 @@
-//! NATS with JetStream: a stream in files, each message synced before it is acknowledged.
+//! NATS with JetStream: a stream in files, each message synced before it is acknowledged, or every
+//! two minutes, which is its default.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{Process, free_port, program};
 use super::{Publisher, Server};
 use crate::Result;
+use crate::process::{Process, free_port, program};
 use crate::workload::Record;
 
 const STREAM: &str = r#"{"name":"ORDERS","subjects":["orders"],"storage":"file","retention":"limits","discard":"old","num_replicas":1,"max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_age":0}"#;
 
 struct Nats(Process);
 
-/// Servers before 2.10 cannot sync each message, and then end at once.
-pub(super) fn start(folder: &Path) -> Result<Box<dyn Server>> {
+/// Servers before 2.10 cannot sync each message, and end at once when they are to.
+pub(super) fn start(folder: &Path, is_durable: bool) -> Result<Box<dyn Server>> {
     let port = free_port()?;
     let settings = folder.join("nats.conf");
     let store = folder.join("store");
+    let sync = if is_durable {
+        ", sync_interval: always"
+    } else {
+        ""
+    };
     let text = format!(
-        "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+        "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\"{sync} }}\n",
         store.display()
     );
     std::fs::write(&settings, text)?;

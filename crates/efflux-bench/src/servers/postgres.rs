@@ -1,4 +1,4 @@
-//! PostgreSQL: a table, `synchronous_commit` on, spoken to in its binary protocol.
+//! PostgreSQL: a table, `synchronous_commit` on or off, spoken to in its binary protocol.
 //!
 //! A batch is one implicit transaction: its inserts are sent together, then one `Sync`.
 
@@ -10,9 +10,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::process::{Process, free_port, program};
 use super::{Publisher, Server};
 use crate::Result;
+use crate::process::{Process, free_port, program};
 use crate::workload::Record;
 
 /// It refuses to run as root; then it runs as nobody.
@@ -32,7 +32,7 @@ const PARAMETERS: [i32; 8] = [BYTES, INTEGER, INTEGER, TEXT, TEXT, TEXT, TEXT, B
 
 struct Postgres(Process);
 
-pub(super) fn start(folder: &Path) -> Result<Box<dyn Server>> {
+pub(super) fn start(folder: &Path, is_durable: bool) -> Result<Box<dyn Server>> {
     let versions = (13..30).rev();
     let folders: Vec<PathBuf> = versions
         .map(|version| format!("/usr/lib/postgresql/{version}/bin").into())
@@ -64,10 +64,15 @@ pub(super) fn start(folder: &Path) -> Result<Box<dyn Server>> {
     let port = free_port()?;
     let mut run = as_user(program("postgres")?)?;
     run.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+    let commit = if is_durable {
+        "synchronous_commit=on"
+    } else {
+        "synchronous_commit=off"
+    };
     for setting in [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
-        "synchronous_commit=on",
+        commit,
         "fsync=on",
         "max_connections=100",
     ] {

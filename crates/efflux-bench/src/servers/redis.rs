@@ -1,22 +1,23 @@
-//! Redis: a stream, with the append-only file synced before each answer.
+//! Redis: a stream, with the append-only file synced before each answer, or left to the system.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{Process, free_port, program};
 use super::{Publisher, Server};
 use crate::Result;
+use crate::process::{Process, free_port, program};
 use crate::workload::Record;
 
 struct Redis(Process);
 
-pub(super) fn start(folder: &Path) -> Result<Box<dyn Server>> {
+pub(super) fn start(folder: &Path, is_durable: bool) -> Result<Box<dyn Server>> {
     let port = free_port()?;
     let mut command = Command::new(program("redis-server", "redis-server", &[])?);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
-    command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+    let sync = if is_durable { "always" } else { "no" };
+    command.args(["--appendonly", "yes", "--appendfsync", sync]);
     command.args(["--save", ""]).arg("--dir").arg(folder);
     Ok(Box::new(Redis(Process::start(&mut command, port)?)))
 }

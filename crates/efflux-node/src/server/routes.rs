@@ -57,6 +57,7 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(head::head))
         .routes(routes!(append::one, particles::list))
         .routes(routes!(append::batch))
+        .routes(routes!(append::each))
         .routes(routes!(particles::by_sequence))
         .routes(routes!(particles::payload_of))
         .routes(routes!(particles::by_id))

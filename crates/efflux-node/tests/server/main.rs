@@ -20,6 +20,7 @@ mod hostile;
 mod large;
 mod limits;
 mod pages;
+mod pipelining;
 mod program;
 mod reading;
 mod remote;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::address::Address;
@@ -27,7 +28,7 @@ use super::wire::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
     REMOTE_ANSWER_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_CONNECT_TIME, REMOTE_IDLE_TIME,
-    REMOTE_PAUSE, REMOTE_TIME,
+    REMOTE_PAUSE, REMOTE_REQUESTS_MAX, REMOTE_TIME,
 };
 use crate::options::{BearerToken, StoreOptions};
 
@@ -50,6 +51,8 @@ struct Sender {
     connections: Connections<Connector, Full<Bytes>>,
     /// What the node is shown, never printed.
     authorization: Option<HeaderValue>,
+    /// Requests that the node is asked to answer at once.
+    requests: Arc<Semaphore>,
 }
 
 /// What became of one attempt that got no answer.
@@ -95,6 +98,7 @@ impl Client {
                 connector,
                 connections,
                 authorization,
+                requests: Arc::new(Semaphore::new(REMOTE_REQUESTS_MAX)),
             },
             runtime: handle,
             _stop: stop,
@@ -106,15 +110,32 @@ impl Client {
     /// # Errors
     /// The one that the node tells; `Unavailable` when there is no answer.
     pub(super) async fn send(&self, call: Call) -> Result<Reply> {
+        self.begin(call).await
+    }
+
+    /// Begins a request, whose answer is waited for later.
+    pub(super) fn begin(&self, call: Call) -> Running {
         let (sender, ends_with_caller) = (self.sender.clone(), call.ends_with_caller);
         let task = self
             .runtime
             .spawn(async move { sender.attempts(call).await });
-        let running = Running {
+        Running {
             task,
             ends_with_caller,
-        };
-        running.await
+        }
+    }
+
+    /// As [`Client::send`], from a task that [`Client::spawn`] began.
+    ///
+    /// # Errors
+    /// As for [`Client::send`].
+    pub(super) async fn exchange(&self, call: Call) -> Result<Reply> {
+        self.sender.attempts(call).await
+    }
+
+    /// Runs a task on the client's own thread.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
     }
 
     /// Sends a request whose body is made while it is sent, over a connection of its own. It is
@@ -147,6 +168,13 @@ impl Future for Running {
             Ok(answered) => answered,
             Err(_) => Err(Error::closed("the store was closed meanwhile").with_may_have_applied()),
         })
+    }
+}
+
+impl Running {
+    /// Whether there is an answer, or none will come.
+    pub(super) fn is_finished(&self) -> bool {
+        self.task.is_finished()
     }
 }
 
@@ -195,6 +223,11 @@ impl Sender {
 
     async fn attempt(&self, call: &Call) -> Result<Reply, Failed> {
         let time = REMOTE_TIME + call.wait;
+        // Those that wait at the node hold up nobody here; without a permit none is closed.
+        let _permit = match call.wait.is_zero() {
+            true => self.requests.acquire().await.ok(),
+            false => None,
+        };
         match tokio::time::timeout(time, self.exchange(call)).await {
             Ok(exchanged) => exchanged,
             Err(_) => Err(Failed {

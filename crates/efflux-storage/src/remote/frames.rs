@@ -45,6 +45,17 @@ pub(super) fn particles(topic: &TopicName, body: &Bytes, order: Order) -> Result
     Ok(particles)
 }
 
+/// How many frames a body seems to hold, none of them looked into; none when it holds something else.
+pub(super) fn count(body: &Bytes) -> Option<u64> {
+    let (mut rest, mut count) = (&**body, 0);
+    while !rest.is_empty() {
+        let size = FrameSize::forwards(rest).ok()?;
+        rest = rest.get(size.frame_bytes()..)?;
+        count += 1;
+    }
+    (count > 0).then_some(count)
+}
+
 /// What came from the node does not check.
 pub(super) fn damage(topic: &TopicName, sequence: Option<Sequence>, problem: String) -> Error {
     Error::corrupt(Damage {

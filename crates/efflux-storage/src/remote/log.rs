@@ -5,21 +5,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use efflux_particle::{Drafts, Fingerprint, HASH_BYTES, Head, Particle, Sequence, TopicName};
-use http::HeaderName;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::ahead::Ahead;
 use super::call::{Call, Reply, topic_path, unreadable};
 use super::client::{Client, WAIT_MAX};
-use super::frames::{Order, damage, particles};
-use super::wire::{
-    Appended as AppendedShown, EXPECT_HEADER, FRAMES, HeadShown, Verified as VerifiedShown,
-    encode_text, print_expect,
-};
+use super::frames::{Order, count, damage, particles};
+use super::pipeline::Pipeline;
+use super::wire::{FRAMES, HeadShown, Verified as VerifiedShown};
 use crate::error::{Error, Result};
-use crate::expect::{Expect, Receipt};
 use crate::frames::Frames;
-use crate::limits::REMOTE_VERIFY_TIME;
+use crate::limits::{REMOTE_AHEAD_BYTES_MAX, REMOTE_VERIFY_TIME};
 use crate::log::{Appended, Batch, ReadLimit, TopicLog};
 use crate::verify::{Progress, Verified};
 
@@ -31,8 +28,10 @@ pub(super) struct RemoteLog {
     client: Arc<Client>,
     is_writable: bool,
     shown: watch::Sender<Shown>,
+    pipeline: Arc<Pipeline>,
     /// The particle at which the last read upwards ended.
     read_through: Mutex<Option<Head>>,
+    ahead: Ahead,
 }
 
 /// What this process knows of the topic.
@@ -48,12 +47,15 @@ impl RemoteLog {
             head,
             is_closed: false,
         };
+        let pipeline = Pipeline::new(Arc::clone(&client), name.clone());
         Self {
             name,
             client,
             is_writable,
             shown: watch::Sender::new(shown),
+            pipeline: Arc::new(pipeline),
             read_through: Mutex::default(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -86,21 +88,47 @@ impl RemoteLog {
         ))
     }
 
-    async fn read_as(&self, asked: &str, limit: ReadLimit) -> Result<Bytes> {
+    fn asking(&self, asked: &str, limit: ReadLimit) -> Call {
         let limit = limit.bounded();
         let (count, bytes) = (limit.particles, limit.bytes);
         let path = self.path(&format!("/particles?{asked}&limit={count}&bytes={bytes}"));
-        let call = Call::get(path).accepting(FRAMES);
-        Ok(self.client.send(call).await?.body)
+        Call::get(path).accepting(FRAMES)
+    }
+
+    async fn read_as(&self, asked: &str, limit: ReadLimit) -> Result<Bytes> {
+        Ok(self.client.send(self.asking(asked, limit)).await?.body)
+    }
+
+    /// The answer to a read upwards: the one that was asked for ahead, or one that is asked for here.
+    async fn read_from(&self, from: Sequence, limit: ReadLimit) -> Result<Reply> {
+        if let Some(running) = self.ahead.take(from, limit)
+            && let Ok(reply) = running.await
+            && !reply.body.is_empty()
+        {
+            return Ok(reply);
+        }
+        self.client
+            .send(self.asking(&format!("from={from}"), limit))
+            .await
     }
 
     /// Reads upwards, and checks what comes against what was read before.
     async fn read_up(&self, from: Sequence, limit: ReadLimit) -> Result<(Bytes, Vec<Particle>)> {
-        let body = self.read_as(&format!("from={from}"), limit).await?;
+        let reply = self.read_from(from, limit).await?;
+        let before = *self.read_through.lock();
+        let before = before.filter(|before| before.sequence.next() == from);
+        let told = reply.head()?;
+        if before.is_some() && limit.bytes <= REMOTE_AHEAD_BYTES_MAX {
+            // Whoever reads on is likely to read on: the next answer comes while this one is checked.
+            let next = count(&reply.body).map(|count| from.plus(count));
+            if let Some(next) = next.filter(|next| *next <= told.sequence) {
+                let call = self.asking(&format!("from={next}"), limit);
+                self.ahead.begin(next, limit, || self.client.begin(call));
+            }
+        }
+        let body = reply.body;
         let read = particles(&self.name, &body, Order::Up)?;
         if let Some(first) = read.first() {
-            let before = *self.read_through.lock();
-            let before = before.filter(|before| before.sequence.next() == from);
             let checked = match before {
                 Some(before) => before.check_link(first).map(drop),
                 None if first.sequence() == Sequence::ROOT => {
@@ -121,33 +149,9 @@ impl RemoteLog {
             *self.read_through.lock() = Some(head);
             self.advance(head);
         }
+        // Where the topic goes on, whoever follows it need not ask for its head.
+        self.advance(told);
         Ok((body, read))
-    }
-
-    fn receipts(
-        &self,
-        reply: &Reply,
-        count: usize,
-        ids_are_new: bool,
-    ) -> Result<(Vec<Receipt>, Head)> {
-        let appended: AppendedShown = reply.json()?;
-        let receipts: Result<Vec<Receipt>> =
-            appended.receipts.iter().map(Receipt::try_from).collect();
-        let mut receipts = receipts?;
-        if receipts.len() != count {
-            let why = format!(
-                "{count} messages were sent, {} are answered",
-                receipts.len()
-            );
-            return Err(unreadable(&why).with_may_have_applied());
-        }
-        if reply.was_repeated && ids_are_new {
-            // What stood there already was put there by the attempt whose answer was lost.
-            receipts
-                .iter_mut()
-                .for_each(|receipt| receipt.duplicate = false);
-        }
-        Ok((receipts, appended.head()?))
     }
 }
 
@@ -159,7 +163,7 @@ fn frames(drafts: Drafts) -> Result<Bytes> {
     };
     let linked = nowhere.link_all(drafts);
     let (_, linked) = linked.map_err(|error| Error::invalid(error.to_string()))?;
-    Ok(Bytes::copy_from_slice(linked.frames()))
+    Ok(linked.into_frames())
 }
 
 #[async_trait]
@@ -181,17 +185,15 @@ impl TopicLog for RemoteLog {
             )));
         }
         let (count, ids_are_new) = (batch.drafts.len(), batch.ids_are_new);
-        let mut call = Call::post(self.path("/batches"))
-            .with_body(FRAMES, frames(batch.drafts)?)
-            .repeatable();
-        if batch.expect != Expect::Any {
-            let expect = encode_text(&print_expect(&batch.expect));
-            call = call.with_header(HeaderName::from_static(EXPECT_HEADER), &expect)?;
+        let frames = frames(batch.drafts)?;
+        let mut placed = self.pipeline.append(frames, count, &batch.expect).await?;
+        if placed.was_repeated && ids_are_new {
+            // What stood there already was put there by the attempt whose answer was lost.
+            let receipts = placed.receipts.iter_mut();
+            receipts.for_each(|receipt| receipt.duplicate = false);
         }
-        let reply = self.client.send(call).await?;
-        let (receipts, head) = self.receipts(&reply, count, ids_are_new)?;
-        self.advance(head);
-        Ok(Appended::Placed(receipts))
+        self.advance(placed.head);
+        Ok(Appended::Placed(placed.receipts))
     }
 
     async fn read(&self, from: Sequence, limit: ReadLimit) -> Result<Vec<Particle>> {
@@ -264,6 +266,7 @@ impl TopicLog for RemoteLog {
 
     async fn close(&self) -> Result<()> {
         self.shown.send_modify(|shown| shown.is_closed = true);
+        self.ahead.end();
         Ok(())
     }
 }

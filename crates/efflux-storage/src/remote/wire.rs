@@ -14,7 +14,7 @@ mod topic;
 mod verified;
 mod whole;
 
-pub use self::appended::{Appended, Durability, Receipt};
+pub use self::appended::{Appended, AppendedEach, Durability, Outcome, Receipt};
 pub use self::consumer::{
     ConsumerNames, ConsumerSettings, ConsumerShown, DeliveriesHead, Extend, Receive, Rollback,
     Seek, Tickets, print_start,

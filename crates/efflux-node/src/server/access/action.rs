@@ -30,7 +30,7 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
     let action = match route.strip_prefix("/v1/topics/{topic}")? {
         "" | "/particles" if is_read => Read,
         "" | "/reopen" | "/restoration" => Admin,
-        "/particles" | "/batches" => Append,
+        "/particles" | "/batches" | "/appends" => Append,
         "/head"
         | "/consumers"
         | "/events"

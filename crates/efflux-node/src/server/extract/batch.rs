@@ -1,10 +1,10 @@
-//! Messages that are appended together: as JSON, NDJSON or frames.
+//! Messages that are appended together: as JSON or NDJSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use efflux_flow::particle::{FrameSize, Message, Particle, ROOT_DATA_TYPE, Sequence};
+use efflux_flow::particle::Message;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -115,31 +115,6 @@ pub(crate) fn from_ndjson(bytes: &[u8]) -> Answer<Vec<Message>> {
     Ok(messages)
 }
 
-/// Reads frames, one behind the other, each of which must check by itself.
-pub(crate) fn from_frames(bytes: &Bytes) -> Answer<Vec<Message>> {
-    let mut rest = bytes.clone();
-    let mut messages = Vec::new();
-    while !rest.is_empty() {
-        let at = messages.len();
-        check_count(at + 1)?;
-        let refuse = |why: String| Refusal::invalid(format!("frame {at}: {why}"));
-        let size = FrameSize::forwards(&rest).map_err(|error| refuse(error.to_string()))?;
-        if size.frame_bytes() > rest.len() {
-            return Err(refuse("it is cut off".to_owned()));
-        }
-        let frame = rest.split_to(size.frame_bytes());
-        let particle = Particle::decode(&frame).map_err(|error| refuse(error.to_string()))?;
-        let is_root = particle.sequence() == Sequence::ROOT
-            && particle.metadata().data_type() == Some(ROOT_DATA_TYPE);
-        if is_root {
-            let why = "it is the root of a topic, and this topic has its own: leave it out";
-            return Err(refuse(why.to_owned()));
-        }
-        messages.push(Message::from(&particle));
-    }
-    Ok(messages)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +188,5 @@ mod tests {
         assert_eq!(refusal.kind(), ProblemKind::TooLarge);
         let refusal = from_ndjson(b"{}\n\n{\"x\":1}\n").unwrap_err();
         assert!(format!("{refusal:?}").contains("line 3"), "{refusal:?}");
-        assert!(from_frames(&Bytes::from_static(b"no frame")).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use efflux_particle::Head;
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expect;
 use crate::options::Sync;
@@ -17,6 +18,30 @@ pub struct Appended {
     pub head: String,
     /// What they survive.
     pub durability: Durability,
+}
+
+/// What appends that were sent together, each by itself, are answered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AppendedEach {
+    /// What became of each, in the order in which they were sent.
+    pub outcomes: Vec<Outcome>,
+    /// A head of the topic that has all that was appended: `SEQUENCE:FINGERPRINT`.
+    pub head: String,
+    /// What it survives.
+    pub durability: Durability,
+}
+
+/// What became of one of several appends: receipts, or a problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Outcome {
+    /// Where each message came to stand; none where there is a problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
+    /// Why nothing of it was appended, or nobody knows whether it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 /// Where a message came to stand.
@@ -79,6 +104,16 @@ impl TryFrom<&Receipt> for expect::Receipt {
 }
 
 impl Appended {
+    /// The head that the answer tells.
+    ///
+    /// # Errors
+    /// `Unavailable` when it is none.
+    pub fn head(&self) -> Result<Head> {
+        self.head.parse().map_err(|_| unreadable("a head"))
+    }
+}
+
+impl AppendedEach {
     /// The head that the answer tells.
     ///
     /// # Errors

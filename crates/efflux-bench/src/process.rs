@@ -13,14 +13,14 @@ const START_MAX: Duration = Duration::from_secs(20);
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// A process that is ended when this is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     port: u16,
 }
 
 impl Process {
     /// Starts the command and waits until its port lets someone in.
-    pub(super) fn start(command: &mut Command, port: u16) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, port: u16) -> Result<Self> {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = quiet.stderr(Stdio::null()).spawn()?;
         let mut process = Self { child, port };
@@ -37,7 +37,11 @@ impl Process {
         Ok(process)
     }
 
-    pub(super) fn connect(&self) -> Result<TcpStream> {
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn connect(&self) -> Result<TcpStream> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -55,13 +59,13 @@ impl Drop for Process {
 }
 
 /// A port of this machine that nobody listens on.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())
 }
 
 /// A program in the search path or in one of `folders`.
-pub(super) fn program(name: &str, package: &str, folders: &[PathBuf]) -> Result<PathBuf> {
+pub(crate) fn program(name: &str, package: &str, folders: &[PathBuf]) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let searched = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     let mut found = searched.chain(folders.iter().cloned());
