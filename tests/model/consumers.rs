@@ -287,7 +287,7 @@ impl World {
         if let Some(floor) = floor {
             self.plain.move_to(floor);
         }
-        let expected = floor.is_none().then_some(ErrorKind::Invalid);
+        let expected = floor.is_none().then_some(ErrorKind::Conflict);
         (action, same("seek", &expected, &found))
     }
 

@@ -195,7 +195,7 @@ async fn a_start_is_the_root_the_head_a_place_or_a_time() {
         opened.push(Consumer::open(&topic, &name, options).await.unwrap());
     }
     let error = moved.seek(sequence(5)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::Conflict);
     append(&topic, &["4"]).await;
     for (consumer, (start, expect)) in opened.iter().zip(all) {
         assert_eq!(texts(&receive(consumer, 10).await), expect, "{start:?}");
