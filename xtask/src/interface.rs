@@ -22,10 +22,6 @@ const SEED: u32 = 1;
 /// A run that takes longer hangs.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
 
-/// What schemathesis cannot try: it can make no body of this operation, which is frames. The tests of
-/// the node restore topics.
-const UNTRIED: &str = "restore_topic";
-
 /// What the SDK's client does.
 const EVENTS: &str = "xtask/src/interface/events.py";
 
@@ -60,7 +56,6 @@ fn schemathesis(project: &Project, node: &Node, options: &Options) -> Result {
     let mut command = project.command(python::program(project, "schemathesis"));
     command.args(["run", &format!("{}/openapi.json", node.url())]);
     command.args(["--checks", "all", "--continue-on-failure", "--no-color"]);
-    command.args(["--exclude-operation-id", UNTRIED]);
     command.args(["--seed", &options.seed.to_string()]);
     command.args(["--max-examples", &examples.to_string()]);
     command.args(["--max-time", &seconds.to_string()]);

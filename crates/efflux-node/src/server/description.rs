@@ -56,6 +56,25 @@ pub(crate) fn complete(described: &OpenApi, guarded: Guarded) -> Value {
     document
 }
 
+/// The description without the operations whose bodies are frames alone: whatever is made from a
+/// description cannot make such a body. docs/node.md has them.
+pub(crate) fn without_frames(mut document: Value) -> Value {
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+        for operations in paths.values_mut().filter_map(Value::as_object_mut) {
+            operations.retain(|_, operation| !takes_frames_alone(operation));
+        }
+        paths.retain(|_, operations| operations.as_object().is_some_and(|it| !it.is_empty()));
+    }
+    document
+}
+
+fn takes_frames_alone(operation: &Value) -> bool {
+    let content = operation.pointer("/requestBody/content");
+    let mut types = content.and_then(Value::as_object).map(|it| it.keys());
+    let is_frames = |media_type: &String| media_type.starts_with("application/vnd.efflux.");
+    types.as_mut().is_some_and(|types| types.all(is_frames))
+}
+
 /// Whether a route tells nothing that is stored.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")

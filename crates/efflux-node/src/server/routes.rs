@@ -76,10 +76,12 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(operation::metrics))
 }
 
-/// The description of the interface of a node without tokens: OpenAPI 3.1, as JSON.
+/// The description of the interface of a node without tokens: OpenAPI 3.1, as JSON. Routes that take
+/// frames alone are not in it.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    description::complete(&described().into_openapi(), Guarded::Never)
+    let described = described().into_openapi();
+    description::without_frames(description::complete(&described, Guarded::Never))
 }
 
 /// The routes of a node.
@@ -91,6 +93,7 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
     };
     let description = description::complete(&said, guarded);
     let asking = Arc::new(Asking::of(&description, DESCRIPTION));
+    let description = description::without_frames(description);
     let routes = routes
         .route(
             DESCRIPTION,

@@ -57,7 +57,13 @@ mod tests {
     #[test]
     fn every_route_says_what_it_needs() {
         let described = crate::server::openapi();
-        for route in described["paths"].as_object().unwrap().keys() {
+        let frames = ["/appends", "/restoration"].map(|it| format!("/v1/topics/{{topic}}{it}"));
+        for route in described["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .chain(&frames)
+        {
             assert!(need(&Method::GET, route).is_some(), "{route}");
         }
         let topic = "/v1/topics/{topic}";
