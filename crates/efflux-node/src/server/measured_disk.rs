@@ -60,6 +60,7 @@ impl SyncSeconds {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Disk for MeasuredDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.file(self.disk.open(path))
@@ -114,6 +115,7 @@ impl Disk for MeasuredDisk {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl DiskFile for MeasuredFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
@@ -129,6 +131,10 @@ impl DiskFile for MeasuredFile {
 
     fn len(&self) -> io::Result<u64> {
         self.file.len()
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        self.file.is_empty()
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
