@@ -48,7 +48,8 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// All faults, in the order of their places: those of the syntax; when there are none, those of the
-/// shape, such as unknown keys, values of the wrong type and what is missing.
+/// shape, such as unknown keys, values of the wrong type and what is missing. What is missing beside
+/// a value that is wrong may be told only when that one is mended.
 ///
 /// # Examples
 /// ```
@@ -59,9 +60,10 @@ impl fmt::Display for Fault {
 ///     name: String,
 /// }
 ///
-/// let faults = efflux_pipeline::file::read::<Settings>("port = \"x\"\nnam = 1\n").unwrap_err();
+/// let text = "name = \"a\"\nport = \"x\"\nprt = 1\n";
+/// let faults = efflux_pipeline::file::read::<Settings>(text).unwrap_err();
 /// let lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
-/// assert_eq!(lines, [1, 1, 2]); // the port, the missing name, the key that is unknown
+/// assert_eq!(lines, [2, 3]); // the port is no number, and there is no `prt`
 /// ```
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
