@@ -123,12 +123,16 @@ impl Tokens {
         })
     }
 
-    /// Changes a file of tokens. Two that do so at once do it one after the other.
+    /// Changes a file of tokens, and returns them as they are then. Two that do so at once do it one
+    /// after the other.
     ///
     /// # Errors
     /// As for [`Tokens::read`] and [`Tokens::write`], and what `change` returns; nothing was changed
     /// then.
-    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn change<T>(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<(Self, T)> {
         // The folder is locked, because the file itself is replaced.
         let failed = |error| Error::io(format!("lock the folder of {}", path.display()), error);
         let folder = fs::File::open(folder_of(path)).map_err(failed)?;
@@ -136,7 +140,7 @@ impl Tokens {
         let mut tokens = Self::read(path)?;
         let changed = change(&mut tokens)?;
         tokens.write(path)?;
-        Ok(changed)
+        Ok((tokens, changed))
     }
 
     /// Writes the file anew: a crash leaves the one or the other. A new file is readable for its
@@ -255,8 +259,8 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(unix)]
 fn keep_owner(file: &fs::File, before: &fs::Metadata) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt, fchown};
-    let is_same = file.metadata()?;
-    if (is_same.uid(), is_same.gid()) != (before.uid(), before.gid()) {
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
         fchown(file, Some(before.uid()), Some(before.gid()))?;
     }
     file.set_permissions(before.permissions())
@@ -357,7 +361,7 @@ mod tests {
                 })
             })
             .collect();
-        let made = threads.into_iter().map(|thread| thread.join().unwrap());
+        let made = threads.into_iter().map(|thread| thread.join().unwrap().1);
         let ids: std::collections::BTreeSet<_> = made.map(|(id, _)| id).collect();
         let read = Tokens::read(&path).unwrap();
         let kept = read.all().iter().map(|token| token.id.clone()).collect();
@@ -372,7 +376,7 @@ mod tests {
         let path = folder.path().join("tokens.toml");
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         let now = Timestamp::from_nanos(5);
-        let (id, _) = Tokens::change(&path, |tokens| tokens.add(token(None), now)).unwrap();
+        let (_, (id, _)) = Tokens::change(&path, |tokens| tokens.add(token(None), now)).unwrap();
         assert_eq!(mode(), 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         Tokens::change(&path, |tokens| tokens.revoke(&id)).unwrap();

@@ -17,20 +17,20 @@ use crate::server::refusal::{Answer, Refusal};
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Bytes,
-    _room: Room,
+    pub(super) _room: Room,
 }
 
 /// Memory that is counted for a body. It is taken as bytes come: what a head says will come costs
 /// nobody anything. When there is none the request is refused, so no two wait for each other.
 #[derive(Debug, Default)]
-struct Room {
+pub(super) struct Room {
     bytes: usize,
     permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Room {
     /// Takes what is missing to so many bytes. The first of them are not counted.
-    fn grow(&mut self, node: &Node, bytes: usize) -> Answer<()> {
+    pub(super) fn grow(&mut self, node: &Node, bytes: usize) -> Answer<()> {
         let counted = bytes.saturating_sub(BODY_FREE_BYTES);
         if counted > self.bytes {
             self.permits.push(node.hold_body(counted - self.bytes)?);
@@ -100,19 +100,19 @@ async fn next_frame(body: &mut Body, deadline: Instant) -> Answer<Option<http_bo
 
 /// How long the rest of a body is waited for: it may be behind its pace by so much time, however
 /// fast its beginning came.
-struct Pace {
+pub(super) struct Pace {
     time: Duration,
-    deadline: Instant,
+    pub(super) deadline: Instant,
 }
 
 impl Pace {
-    fn new(time: Duration) -> Self {
+    pub(super) fn new(time: Duration) -> Self {
         let deadline = Instant::now() + time;
         Self { time, deadline }
     }
 
     /// So many bytes came.
-    fn came(&mut self, bytes: usize) {
+    pub(super) fn came(&mut self, bytes: usize) {
         let micros = bytes as u64 * 1_000_000 / BODY_BYTES_PER_SECOND_MIN;
         let later = self.deadline + Duration::from_micros(micros);
         self.deadline = later.min(Instant::now() + self.time);

@@ -1,17 +1,13 @@
 //! A topic that comes to be restored: lines of JSON, and frames behind those that announce them.
 
-use std::time::Duration;
-
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use efflux_flow::storage::remote::wire::{ProblemKind, RestorationLine};
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use crate::server::limits::{
-    BODY_BYTES_PER_SECOND_MIN, RESTORATION_FRAMES_BYTES_MAX, RESTORATION_LINE_BYTES_MAX,
-};
+use super::body::{Pace, Received, Room};
+use crate::server::limits::{RESTORATION_FRAMES_BYTES_MAX, RESTORATION_LINE_BYTES_MAX};
 use crate::server::node::Node;
 use crate::server::refusal::{Answer, Refusal};
 
@@ -22,12 +18,6 @@ pub(crate) struct RestorationParts<'a> {
     /// What came and was not given out.
     rest: BytesMut,
     has_ended: bool,
-}
-
-/// Whole frames, and the memory that is counted for them until this is dropped.
-pub(crate) struct HeldFrames {
-    pub(crate) bytes: Bytes,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl<'a> RestorationParts<'a> {
@@ -42,8 +32,8 @@ impl<'a> RestorationParts<'a> {
 
     /// The next line.
     pub(crate) async fn line(&mut self) -> Answer<RestorationLine> {
-        let start = Instant::now();
-        let (mut seen, mut came) = (0, 0);
+        let mut pace = self.pace();
+        let mut seen = 0;
         loop {
             let unseen = self.rest.get(seen..).unwrap_or_default();
             if let Some(at) = unseen.iter().position(|byte| *byte == b'\n') {
@@ -55,12 +45,12 @@ impl<'a> RestorationParts<'a> {
                 let why = format!("a line has more than {RESTORATION_LINE_BYTES_MAX} bytes");
                 return Err(Refusal::invalid(why));
             }
-            came += self.receive(start, came).await?;
+            self.receive(&mut pace).await?;
         }
     }
 
     /// The frames that a line announced.
-    pub(crate) async fn frames(&mut self, bytes: usize) -> Answer<HeldFrames> {
+    pub(crate) async fn frames(&mut self, bytes: usize) -> Answer<Received> {
         if bytes > RESTORATION_FRAMES_BYTES_MAX {
             return Err(Refusal::new(
                 ProblemKind::TooLarge,
@@ -70,22 +60,23 @@ impl<'a> RestorationParts<'a> {
                 ),
             ));
         }
-        let permit = self.node.hold_body(bytes)?;
-        let (start, mut came) = (Instant::now(), 0);
+        let (mut pace, mut room) = (self.pace(), Room::default());
+        room.grow(self.node, self.rest.len().min(bytes))?;
         while self.rest.len() < bytes {
-            came += self.receive(start, came).await?;
+            self.receive(&mut pace).await?;
+            room.grow(self.node, self.rest.len())?;
         }
-        Ok(HeldFrames {
+        Ok(Received {
             bytes: self.rest.split_to(bytes).freeze(),
-            _permit: permit,
+            _room: room,
         })
     }
 
     /// Demands that nothing follows.
     pub(crate) async fn end(&mut self) -> Answer<()> {
-        let start = Instant::now();
+        let mut pace = self.pace();
         while !self.has_ended && self.rest.is_empty() {
-            if let Err(error) = self.receive(start, 0).await
+            if let Err(error) = self.receive(&mut pace).await
                 && !self.has_ended
             {
                 return Err(error);
@@ -97,11 +88,14 @@ impl<'a> RestorationParts<'a> {
         }
     }
 
-    /// Waits for more bytes; those since `start` are `came`.
-    async fn receive(&mut self, start: Instant, came: usize) -> Answer<usize> {
-        let millis = came as u64 * 1000 / BODY_BYTES_PER_SECOND_MIN;
-        let deadline = start + self.node.options().body_time + Duration::from_millis(millis);
-        let frame = match timeout_at(deadline, self.body.frame()).await {
+    /// The pace of one part: what the node does between parts is no fault of the client's.
+    fn pace(&self) -> Pace {
+        Pace::new(self.node.options().body_time)
+    }
+
+    /// Waits for more bytes.
+    async fn receive(&mut self, pace: &mut Pace) -> Answer<()> {
+        let frame = match timeout_at(pace.deadline, self.body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => {
                 let why = format!("the topic cannot be received, it is not restored: {error}");
@@ -119,7 +113,8 @@ impl<'a> RestorationParts<'a> {
             }
         };
         let piece = frame.into_data().unwrap_or_default();
+        pace.came(piece.len());
         self.rest.extend_from_slice(&piece);
-        Ok(piece.len())
+        Ok(())
     }
 }

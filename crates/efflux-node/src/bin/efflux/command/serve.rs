@@ -89,14 +89,15 @@ impl Arguments {
 
     /// The settings, not held against each other; none when there is no telling them for faults.
     fn config(&self, faults: &mut Vec<String>) -> Option<Config> {
-        let read = self.config.as_ref().map(|path| Config::read(path));
-        let mut is_read = true;
-        let mut config = read.transpose().unwrap_or_else(|error| {
+        let read = match &self.config {
+            Some(path) => Config::read(path),
+            None => Ok(Config::default()),
+        };
+        let is_read = read.is_ok();
+        let mut config = read.unwrap_or_else(|error| {
             faults.push(error.to_string());
-            is_read = false;
-            None
+            Config::default()
         });
-        let mut config = config.take().unwrap_or_default();
         match self.listen.as_deref().map(str::parse::<SocketAddr>) {
             Some(Ok(address)) => config.listen = Some(address),
             Some(Err(_)) => faults.push(format!(

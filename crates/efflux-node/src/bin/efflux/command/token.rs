@@ -101,8 +101,7 @@ fn create(context: &Context, arguments: Create) -> Outcome {
         requests_per_second: arguments.per_second,
         permissions: arguments.allow,
     };
-    let (id, secret) = Tokens::change(&path, |tokens| tokens.add(token, now))?;
-    let tokens = Tokens::read(&path)?;
+    let (tokens, (id, secret)) = Tokens::change(&path, |tokens| tokens.add(token, now))?;
     note(&format!(
         "token {id} stands in {}; its secret is printed once",
         path.display()
