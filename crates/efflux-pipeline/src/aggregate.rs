@@ -92,13 +92,14 @@ impl Gathering {
         }
     }
 
-    /// The key of a parcel, after it was looked at whether it can be a part.
-    pub(crate) fn key(aggregate: &Aggregate, parcel: &Parcel) -> Result<String, StageError> {
+    /// The key of a parcel, after it was looked at whether it can be a part, and decompressed.
+    pub(crate) fn key(aggregate: &Aggregate, parcel: &mut Parcel) -> Result<String, StageError> {
         if aggregate.form == AggregateForm::JsonArray {
             parcel.json()?;
-        } else {
-            parcel.content()?;
         }
+        let content = parcel.content()?;
+        let message = std::mem::take(&mut parcel.message);
+        parcel.message = message.with_payload(content).without_content_encoding();
         let by = aggregate.by.as_ref();
         by.map_or_else(|| Ok(String::new()), |by| by.render(parcel))
     }
@@ -237,8 +238,7 @@ impl Gathering {
             if number > 0 {
                 payload.extend_from_slice(between.as_bytes());
             }
-            // What does not decode was rejected before it became a part.
-            payload.extend_from_slice(&part.parcel.content().unwrap_or_default());
+            payload.extend_from_slice(part.parcel.message.payload());
         }
         payload.extend_from_slice(end.as_bytes());
         payload.into()
@@ -262,9 +262,9 @@ mod tests {
 
     fn add(gathering: &mut Gathering, key: &str, payload: &str, now: Instant) -> Vec<String> {
         let message = Message::new(payload.to_owned()).with_property("key", key);
-        let parcel = Parcel::of_message(message.with_id(payload.parse().unwrap()));
+        let mut parcel = Parcel::of_message(message.with_id(payload.parse().unwrap()));
         let receipt = IntakeReceipt(payload.len() as u64);
-        let key = Gathering::key(&gathering.aggregate, &parcel).unwrap();
+        let key = Gathering::key(&gathering.aggregate, &mut parcel).unwrap();
         let made = gathering.add(key, Part { parcel, receipt }, now);
         texts(&made)
     }
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn what_is_no_json_is_no_part_of_an_array() {
         let gathering = aggregate(2, AggregateForm::JsonArray);
-        let parcel = Parcel::of_message(Message::new("no json"));
-        assert!(Gathering::key(&gathering.aggregate, &parcel).is_err());
+        let mut parcel = Parcel::of_message(Message::new("no json"));
+        assert!(Gathering::key(&gathering.aggregate, &mut parcel).is_err());
     }
 }

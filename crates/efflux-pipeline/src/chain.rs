@@ -7,10 +7,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{sleep, timeout};
 
 use self::immediate::Job;
+pub(crate) use self::immediate::told;
 pub(crate) use self::outcome::{Failure, Outcome};
 use crate::backoff::Backoff;
 use crate::emit::Emit;
@@ -20,12 +23,16 @@ use crate::policy::Policy;
 use crate::stage::Stage;
 use crate::stage_error::StageError;
 use crate::step::{Step, StepWork};
+use crate::step_name::StepName;
 use crate::transform::AsyncTransform;
 
 /// Steps that messages go through one after the other, none of which makes one message of many.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     steps: Arc<[Step]>,
+    /// Steps of the pipeline that come before these, and behind them.
+    before: Vec<StepName>,
+    behind: Vec<StepName>,
     policy: Policy,
     /// Threads that were left behind in a step that hangs.
     hung: Arc<AtomicUsize>,
@@ -35,8 +42,27 @@ impl Chain {
     pub(crate) fn new(steps: Vec<Step>, policy: Policy) -> Self {
         Self {
             steps: steps.into(),
+            before: Vec::new(),
+            behind: Vec::new(),
             policy,
             hung: Arc::default(),
+        }
+    }
+
+    /// Says which steps the pipeline has beside these: a message that goes on with one before them
+    /// goes through all of these, and one that goes on behind them through none.
+    pub(crate) fn between(mut self, before: Vec<StepName>, behind: Vec<StepName>) -> Self {
+        self.before = before;
+        self.behind = behind;
+        self
+    }
+
+    /// Whether a message goes on behind these steps.
+    pub(crate) fn is_passed_by(&self, parcel: &Parcel) -> bool {
+        match parcel.entry() {
+            None | Some(Stage::Connector) => false,
+            Some(Stage::Port) => true,
+            Some(Stage::Step(name)) => self.behind.contains(name),
         }
     }
 
@@ -90,6 +116,12 @@ impl Chain {
             Some(Stage::Port) => return Ok(self.steps.len()),
             Some(Stage::Step(name)) => name,
         };
+        if self.before.contains(name) {
+            return Ok(0);
+        }
+        if self.behind.contains(name) {
+            return Ok(self.steps.len());
+        }
         let found = self.steps.iter().position(|step| step.name == *name);
         found.ok_or_else(|| {
             let reason = format!(
@@ -184,9 +216,20 @@ impl Chain {
             if open.is_empty() {
                 return Ok(settled.into_iter().flatten().collect());
             }
-            let tried = open.iter().filter_map(|at| inputs.get(*at));
-            let tried = tried.map(|(_, parcel)| self.wait_for(step, transform, parcel.clone()));
-            let outcomes: Vec<_> = stream::iter(tried).buffered(AWAITED_MAX).collect().await;
+            let mut outcomes = Vec::with_capacity(open.len());
+            let mut waiting: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
+            for at in &open {
+                if let Some((_, parcel)) = inputs.get(*at) {
+                    let work = self.wait_for(step, transform, parcel.clone());
+                    waiting.push_back(Box::pin(work));
+                }
+                if waiting.len() >= AWAITED_MAX {
+                    outcomes.extend(waiting.next().await);
+                }
+            }
+            while let Some(outcome) = waiting.next().await {
+                outcomes.push(outcome);
+            }
             let asked = outcomes.iter().filter_map(Outcome::asked).max();
             settle(&mut settled, &open, outcomes, &self.policy, &backoff)?;
             if !unsettled(&settled).is_empty() {
@@ -207,7 +250,7 @@ impl Chain {
         let error = match timeout(limit, work).await {
             Ok(Ok(Ok(()))) => return Outcome::made(out.into_parcels()),
             Ok(Ok(Err(error))) => error,
-            Ok(Err(panic)) => StageError::rejected(immediate::told(&*panic)),
+            Ok(Err(panic)) => StageError::rejected(told(&*panic)),
             Err(_) => StageError::unavailable(format!("it took longer than {limit:?}")),
         };
         Outcome::failed(Failure::new(parcel, Stage::Step(step.name.clone()), error))

@@ -59,15 +59,22 @@ mod policy;
 
 mod chain;
 
+mod counters;
+mod dead_letter;
+
+mod pipeline;
+
 pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
-pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
+pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
 pub use policy::{Policy, Retry, Then};
-pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
 pub use secret::Secret;

@@ -73,6 +73,11 @@ impl Step {
         self
     }
 
+    /// Whether it looks at one message at a time.
+    pub(crate) const fn is_one_by_one(&self) -> bool {
+        !matches!(self.work, StepWork::Aggregate(_))
+    }
+
     /// Whether it works without waiting.
     pub(crate) const fn is_immediate(&self) -> bool {
         matches!(self.work, StepWork::Filter(_) | StepWork::Transform(_))

@@ -128,13 +128,13 @@ fn apply(step: &Step, parcel: Parcel) -> Result<Option<Vec<Parcel>>, StageError>
 }
 
 /// What a panic says.
-pub(super) fn told(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn told(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
     format!(
-        "the step panicked: {}",
+        "it panicked: {}",
         text.as_deref().unwrap_or("no reason is told")
     )
 }
