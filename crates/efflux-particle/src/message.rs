@@ -173,6 +173,51 @@ impl Message {
         self
     }
 
+    /// Puts another payload in place of the one it has; the metadata stay as they are.
+    #[must_use]
+    pub fn with_payload(mut self, payload: impl Into<Bytes>) -> Self {
+        self.payload = payload.into();
+        self.payload_hash = None;
+        self
+    }
+
+    /// Takes the data type away.
+    #[must_use]
+    pub const fn without_data_type(mut self) -> Self {
+        self.data_type = None;
+        self
+    }
+
+    /// Takes the payload's media type away.
+    #[must_use]
+    pub const fn without_content_type(mut self) -> Self {
+        self.content_type = None;
+        self
+    }
+
+    /// Says that the payload is not compressed.
+    #[must_use]
+    pub const fn without_content_encoding(mut self) -> Self {
+        self.content_encoding = None;
+        self
+    }
+
+    /// Takes the message group away.
+    #[must_use]
+    pub const fn without_message_group(mut self) -> Self {
+        self.message_group = None;
+        self
+    }
+
+    /// Takes the property with this name away, if it is there.
+    #[must_use]
+    pub fn without_property(mut self, name: &str) -> Self {
+        let texts = &self.texts;
+        self.properties
+            .retain(|(found, _)| texts.get(found.start..found.end) != Some(name));
+        self
+    }
+
     fn keep(&mut self, text: &str) -> Text {
         let start = self.texts.len();
         self.texts.push_str(text);

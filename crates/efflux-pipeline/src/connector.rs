@@ -1,54 +1,110 @@
 //! Where messages come from.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use efflux_storage::particle::Message;
 
+use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
 /// Names an intake until it is answered. Only its connector knows what it means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntakeReceipt(pub u64);
 
+/// How much one intake may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntakeMax {
+    /// Messages; at least 1.
+    pub messages: usize,
+    /// Bytes of payload. One message that is larger comes alone.
+    pub bytes: usize,
+}
+
 /// Messages that came in together, and the receipt to answer them by.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Intake {
     /// The messages, in order.
-    pub messages: Vec<Message>,
+    pub parcels: Vec<Parcel>,
+    /// What came in and can be no message as it is, and why: it goes where the pipeline's policy
+    /// sends what is rejected. The message is the closest that could be made of it.
+    pub refused: Vec<(Message, StageError)>,
     /// What `ack` and `nack` name them by.
     pub receipt: IntakeReceipt,
 }
 
-/// Brings messages from elsewhere: files, a broker, HTTP.
+impl Intake {
+    /// An intake of messages, none of them refused.
+    #[must_use]
+    pub fn new(receipt: IntakeReceipt, messages: impl IntoIterator<Item = Message>) -> Self {
+        Self {
+            parcels: messages.into_iter().map(Parcel::of_message).collect(),
+            refused: Vec::new(),
+            receipt,
+        }
+    }
+}
+
+/// Brings messages from elsewhere: files, a broker, HTTP, a topic.
 ///
-/// 1. `poll` returns at most `messages_max` messages; none means that the source has ended.
+/// 1. `poll` waits for messages, and returns none when the source has ended for good. It is called by
+///    one task at a time; the other methods are called beside it.
 /// 2. `poll` is cancel-safe: when it is dropped, nothing that came in is lost.
-/// 3. `ack` is called when every message of the intake is durable in a topic, and never before.
-///    Only then may the connector let go of the original: move the file, answer the broker.
-/// 4. `nack` is called instead when the intake was not appended; the same messages come again.
-/// 5. An intake may come twice, after a crash between the append and the `ack`. Its messages
-///    therefore carry ids that depend on nothing but their origin, so that appending them again
-///    adds nothing.
-/// 6. Back-pressure is not polling; a connector holds no more than one intake that was not asked
-///    for.
+/// 3. Every message has an id that depends on nothing but its origin, so that what comes twice, after
+///    a crash between delivery and `ack`, adds nothing to a topic.
+/// 4. `ack` is called when all that became of the intake is where it belongs, durably, and never
+///    before. Only then may the connector let go of the original: move the file, answer the broker.
+/// 5. `nack` is called instead when the intake was not delivered; the same messages come again.
+/// 6. Several intakes may be under way; they are answered in any order. Back-pressure is not
+///    polling; a connector holds no more than one intake that was not asked for.
+/// 7. A connector whose intakes fall back to others after a while tells its `lease`; `extend` is then
+///    called at a third of it.
 #[async_trait]
-pub trait Connector: Send + fmt::Debug {
+pub trait Connector: Send + Sync + fmt::Debug {
     /// The next messages; none when the source has ended.
     ///
     /// # Errors
-    /// [`StageError`], which the pipeline's error policy answers.
-    async fn poll(&mut self, messages_max: usize) -> Result<Option<Intake>, StageError>;
+    /// [`StageError`]: `Unavailable` is tried again with backoff, `Fatal` stops the pipeline.
+    async fn poll(&self, max: IntakeMax) -> Result<Option<Intake>, StageError>;
 
-    /// Says that the intake is durable.
+    /// Says that all that became of the intake is durable.
     ///
     /// # Errors
     /// [`StageError`] when the source could not be told; the intake then comes again.
-    async fn ack(&mut self, receipt: IntakeReceipt) -> Result<(), StageError>;
+    async fn ack(&self, receipt: IntakeReceipt) -> Result<(), StageError>;
 
-    /// Says that the intake was not appended, and why.
+    /// Says that the intake was not delivered, and why.
     ///
     /// # Errors
     /// [`StageError`] when the source could not be told.
-    async fn nack(&mut self, receipt: IntakeReceipt, why: &StageError) -> Result<(), StageError>;
+    async fn nack(&self, receipt: IntakeReceipt, why: &StageError) -> Result<(), StageError>;
+
+    /// How long an intake is this pipeline's alone; none when it is until it is answered.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Holds on to these intakes for another lease.
+    ///
+    /// # Errors
+    /// [`StageError`] when one of them was given to somebody else.
+    async fn extend(&self, receipts: &[IntakeReceipt]) -> Result<(), StageError> {
+        let _ = receipts;
+        Ok(())
+    }
+
+    /// Whether messages of one message group are never in two intakes that are under way at once.
+    /// Where they may be, intakes are delivered in the order in which they came.
+    fn keeps_groups_apart(&self) -> bool {
+        false
+    }
+
+    /// Lets go of the source; nothing is called after it.
+    ///
+    /// # Errors
+    /// [`StageError`], which is logged.
+    async fn close(&self) -> Result<(), StageError> {
+        Ok(())
+    }
 }

@@ -5,49 +5,58 @@
 //! consumer:  topic ─▶ Filter ─▶ Transform ─▶ Port ─▶ commit
 //! ```
 //!
-//! Today this crate holds the contracts of the stages and the filter that speaks the query
-//! language. What runs a pipeline, its file format and the built-in stages are yet to come.
+//! A pipeline is a line: a [`Connector`], steps, and a [`Port`]. What flows is a [`Parcel`], a message
+//! and where it comes from.
 //!
 //! ```
-//! use efflux_pipeline::storage::{Query, ReadLimit, Store, TopicOptions};
-//! use efflux_pipeline::particle::{Message, Sequence};
-//! use efflux_pipeline::{Filter, QueryFilter};
+//! use efflux_pipeline::particle::Message;
+//! use efflux_pipeline::{Filter, Parcel, QueryFilter};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let store = Store::open("mem:").await?;
-//! let orders = store.create_topic(&"orders".parse()?, TopicOptions::default()).await?;
-//! orders.append(Message::new("{\"total\":120}")).await?;
-//! orders.append(Message::new("{\"total\":7}")).await?;
-//!
 //! let large = QueryFilter::new("data.total > 100".parse()?);
-//! let read = orders.read(Sequence::FIRST, ReadLimit::default()).await?;
-//! assert!(large.keeps(&read[0])?);
-//! assert!(!large.keeps(&read[1])?);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })
+//! assert!(large.keeps(&Parcel::of_message(Message::new("{\"total\":120}")))?);
+//! assert!(!large.keeps(&Parcel::of_message(Message::new("{\"total\":7}")))?);
+//! # Ok(())
 //! # }
 //! ```
+
+pub mod limits;
 
 #[cfg(feature = "file")]
 pub mod file;
 
+mod quantity;
+mod secret;
+
 mod stage_error;
+
+mod derived_id;
+mod parcel;
+mod step_name;
+
+mod emit;
+mod template;
 
 mod connector;
 
-mod router;
-
 mod filter;
-
 mod transform;
+
+mod router;
 
 mod port;
 
-pub use connector::{Connector, Intake, IntakeReceipt};
+pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
+pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
-pub use port::{Failed, Port};
+pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
+pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
+pub use secret::Secret;
 pub use stage_error::StageError;
-pub use transform::Transform;
+pub use step_name::{StepName, StepNameError};
+pub use template::{Field, Template, TemplateError};
+pub use transform::{AsyncTransform, Transform};

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use efflux_storage::particle::{Message, TopicName};
+use efflux_storage::particle::TopicName;
 
+use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
 /// Where a message goes.
@@ -24,12 +25,12 @@ pub trait Router: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StageError::Rejected`] when no topic can be told from the message.
-    fn route(&self, message: &Message) -> Result<Route, StageError>;
+    fn route(&self, parcel: &Parcel) -> Result<Route, StageError>;
 }
 
 /// A topic's name routes every message to that topic.
 impl Router for TopicName {
-    fn route(&self, _message: &Message) -> Result<Route, StageError> {
+    fn route(&self, _parcel: &Parcel) -> Result<Route, StageError> {
         Ok(Route::To(self.clone()))
     }
 }
@@ -37,11 +38,12 @@ impl Router for TopicName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use efflux_storage::particle::Message;
 
     #[test]
     fn a_name_routes_everything_to_its_topic() {
         let orders: TopicName = "orders".parse().unwrap();
-        let route = orders.route(&Message::new("a")).unwrap();
-        assert_eq!(route, Route::To("orders".parse().unwrap()));
+        let route = orders.route(&Parcel::of_message(Message::new("a")));
+        assert_eq!(route.unwrap(), Route::To("orders".parse().unwrap()));
     }
 }

@@ -1,8 +1,12 @@
 //! Why a stage failed, told so that whoever runs the pipeline can decide what follows.
 
 use std::error::Error;
+use std::time::Duration;
 
+use efflux_storage::ErrorKind;
 use thiserror::Error;
+
+type Source = Box<dyn Error + Send + Sync>;
 
 /// Why a stage failed.
 ///
@@ -13,20 +17,105 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum StageError {
     /// The same input may work later: a connection was lost, the target is busy.
-    #[error("{0}; it may work later")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("{source}; it may work later")]
+    Unavailable {
+        /// What went wrong.
+        source: Source,
+        /// How long the target asked to be left alone, if it did.
+        after: Option<Duration>,
+    },
     /// This input will never work: it is malformed, or the target refuses it.
     #[error("{0}")]
-    Rejected(#[source] Box<dyn Error + Send + Sync>),
+    Rejected(#[source] Source),
     /// No input will work: the settings are wrong, credentials are refused.
     #[error("{0}; the pipeline cannot go on")]
-    Fatal(#[source] Box<dyn Error + Send + Sync>),
+    Fatal(#[source] Source),
 }
 
 impl StageError {
+    /// The same input may work later.
+    #[must_use]
+    pub fn unavailable(source: impl Into<Source>) -> Self {
+        Self::Unavailable {
+            source: source.into(),
+            after: None,
+        }
+    }
+
+    /// The same input may work once this time is over, as the target itself says.
+    #[must_use]
+    pub fn unavailable_for(source: impl Into<Source>, after: Duration) -> Self {
+        Self::Unavailable {
+            source: source.into(),
+            after: Some(after),
+        }
+    }
+
+    /// This input will never work.
+    #[must_use]
+    pub fn rejected(source: impl Into<Source>) -> Self {
+        Self::Rejected(source.into())
+    }
+
+    /// No input will work.
+    #[must_use]
+    pub fn fatal(source: impl Into<Source>) -> Self {
+        Self::Fatal(source.into())
+    }
+
     /// Whether the same input may work when it is tried again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable { .. })
+    }
+
+    /// The kind's name, as dead letters, metrics and logs tell it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Rejected(_) => "rejected",
+            Self::Fatal(_) => "fatal",
+        }
+    }
+
+    /// What went wrong, without what follows from it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let (Self::Unavailable { source, .. } | Self::Rejected(source) | Self::Fatal(source)) =
+            self;
+        source.to_string()
+    }
+}
+
+/// What a topic or consumer answered, as a stage that uses it tells it on.
+impl From<efflux_storage::Error> for StageError {
+    fn from(error: efflux_storage::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Invalid | ErrorKind::Conflict => Self::rejected(error),
+            ErrorKind::NotFound | ErrorKind::Corrupt => Self::fatal(error),
+            _ => Self::unavailable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_a_topics_error_says_what_follows() {
+        let kind = |error: efflux_storage::Error| StageError::from(error).kind();
+        assert_eq!(kind(efflux_storage::Error::invalid("a")), "rejected");
+        assert_eq!(kind(efflux_storage::Error::not_found("a")), "fatal");
+        assert_eq!(kind(efflux_storage::Error::closed("a")), "unavailable");
+    }
+
+    #[test]
+    fn the_reason_is_told_without_what_follows() {
+        let error = StageError::unavailable_for("busy", Duration::from_secs(1));
+        assert_eq!(error.reason(), "busy");
+        assert_eq!(error.to_string(), "busy; it may work later");
+        assert!(error.is_retryable());
     }
 }

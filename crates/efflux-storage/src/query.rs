@@ -25,10 +25,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use efflux_particle::limits::PROPERTY_NAME_BYTES_MAX;
-use efflux_particle::{Id, Metadata, Sequence, Timestamp};
+use efflux_particle::{Id, Message, Metadata, Sequence, Timestamp};
 use serde_json::Value;
 
 use self::error::Fault;
+use self::evaluate::Underway;
 use self::limits::QUERY_BYTES_MAX;
 
 pub use self::data::{DataOrder, DataTest, DataValue, Finite};
@@ -212,6 +213,30 @@ impl Query {
     #[must_use]
     pub fn matches_with_data(&self, metadata: &Metadata, data: &Value) -> bool {
         self.expr.matches(metadata, Some(data))
+    }
+
+    /// Whether the query matches a message that is on its way, with its payload if it is JSON.
+    ///
+    /// What only a particle has, the sequence and when it entered Efflux, is that of `origin`, the
+    /// particle that the message comes from. Without one, comparisons with them do not match.
+    ///
+    /// ```
+    /// use efflux_storage::Query;
+    /// use efflux_storage::particle::Message;
+    ///
+    /// let order = Message::new("{}").with_data_type("order");
+    /// assert!("type = order".parse::<Query>()?.matches_message(&order, None, None));
+    /// assert!(!"sequence > 0".parse::<Query>()?.matches_message(&order, None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn matches_message(
+        &self,
+        message: &Message,
+        origin: Option<&Metadata>,
+        data: Option<&Value>,
+    ) -> bool {
+        self.expr.matches(&Underway { message, origin }, data)
     }
 
     /// Whether the query looks into payloads, which only pipeline filters can answer.

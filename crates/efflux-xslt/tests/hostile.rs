@@ -1,9 +1,6 @@
 //! What a stylesheet and a document may not do, and what becomes of those who try.
 
-#![expect(
-    clippy::expect_used,
-    reason = "these are tests, all of it"
-)]
+#![expect(clippy::expect_used, reason = "these are tests, all of it")]
 
 use std::fs;
 use std::sync::Arc;

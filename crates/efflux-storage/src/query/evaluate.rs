@@ -1,13 +1,105 @@
-//! Holds one particle against a query, without allocating.
+//! Holds one particle, or one message, against a query, without allocating.
 
-use efflux_particle::{ContentEncoding, Id, Metadata};
+use efflux_particle::{ContentEncoding, Id, Message, Metadata};
 use serde_json::Value;
 
 use super::data;
 use super::expr::{Expr, Leaf, Term, TimeField};
 
+/// What a query asks for.
+pub(super) trait Fields {
+    fn is_id(&self, value: &str) -> bool;
+    fn data_type(&self) -> Option<&str>;
+    fn content_type(&self) -> Option<&str>;
+    fn content_encoding(&self) -> Option<ContentEncoding>;
+    fn message_group(&self) -> Option<&str>;
+    fn property(&self, name: &str) -> Option<&str>;
+    fn nanos(&self, field: TimeField) -> Option<i64>;
+    fn sequence(&self) -> Option<u64>;
+}
+
+impl Fields for Metadata {
+    fn is_id(&self, value: &str) -> bool {
+        is_id(&self.id(), value)
+    }
+
+    fn data_type(&self) -> Option<&str> {
+        self.data_type()
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.content_type()
+    }
+
+    fn content_encoding(&self) -> Option<ContentEncoding> {
+        self.content_encoding()
+    }
+
+    fn message_group(&self) -> Option<&str> {
+        self.message_group()
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        self.property(name)
+    }
+
+    fn nanos(&self, field: TimeField) -> Option<i64> {
+        Some(match field {
+            TimeField::Timestamp => self.timestamp().nanos(),
+            TimeField::Created => self.created().nanos(),
+        })
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        Some(self.sequence().get())
+    }
+}
+
+/// A message, and the particle that it comes from, which tells what a message does not have.
+pub(super) struct Underway<'a> {
+    pub(super) message: &'a Message,
+    pub(super) origin: Option<&'a Metadata>,
+}
+
+impl Fields for Underway<'_> {
+    fn is_id(&self, value: &str) -> bool {
+        self.message.id().is_some_and(|id| is_id(id, value))
+    }
+
+    fn data_type(&self) -> Option<&str> {
+        self.message.data_type()
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.message.content_type()
+    }
+
+    fn content_encoding(&self) -> Option<ContentEncoding> {
+        self.message.content_encoding()
+    }
+
+    fn message_group(&self) -> Option<&str> {
+        self.message.message_group()
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        self.message.property(name)
+    }
+
+    fn nanos(&self, field: TimeField) -> Option<i64> {
+        match field {
+            TimeField::Timestamp => self.message.timestamp().map(|time| time.nanos()),
+            TimeField::Created => self.origin.map(|origin| origin.created().nanos()),
+        }
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        self.origin.map(|origin| origin.sequence().get())
+    }
+}
+
 impl Expr {
-    pub(super) fn matches(&self, metadata: &Metadata, data: Option<&Value>) -> bool {
+    pub(super) fn matches<F: Fields>(&self, metadata: &F, data: Option<&Value>) -> bool {
         match self {
             Self::All => true,
             Self::Never => false,
@@ -19,7 +111,7 @@ impl Expr {
 }
 
 impl Leaf {
-    fn matches(&self, metadata: &Metadata, data: Option<&Value>) -> bool {
+    fn matches<F: Fields>(&self, metadata: &F, data: Option<&Value>) -> bool {
         match self {
             Self::Is {
                 field,
@@ -35,13 +127,12 @@ impl Leaf {
                 found.is_some_and(|found| found.starts_with(prefix.as_str())) != *negated
             }
             Self::Exists { field, negated } => field.of(metadata).is_some() != *negated,
-            Self::Time { field, from, until } => {
-                let nanos = field.of(metadata);
+            Self::Time { field, from, until } => metadata.nanos(*field).is_some_and(|nanos| {
                 from.is_none_or(|from| from <= nanos) && until.is_none_or(|until| nanos <= until)
-            }
+            }),
             Self::Sequence { from, until } => {
-                let sequence = metadata.sequence().get();
-                *from <= sequence && sequence <= *until
+                let sequence = metadata.sequence();
+                sequence.is_some_and(|sequence| *from <= sequence && sequence <= *until)
             }
             Self::Data {
                 path,
@@ -53,15 +144,15 @@ impl Leaf {
 }
 
 impl Term {
-    fn is(&self, metadata: &Metadata, value: &str) -> bool {
+    fn is<F: Fields>(&self, metadata: &F, value: &str) -> bool {
         match self {
-            Self::Id => is_id(&metadata.id(), value),
+            Self::Id => metadata.is_id(value),
             _ => self.of(metadata) == Some(value),
         }
     }
 
     /// The field's text; none when it is not there, and for the id, which may be no text.
-    fn of<'a>(&self, metadata: &'a Metadata) -> Option<&'a str> {
+    fn of<'a, F: Fields>(&self, metadata: &'a F) -> Option<&'a str> {
         match self {
             Self::Id => None,
             Self::DataType => metadata.data_type(),
@@ -69,15 +160,6 @@ impl Term {
             Self::ContentEncoding => metadata.content_encoding().map(ContentEncoding::as_str),
             Self::MessageGroup => metadata.message_group(),
             Self::Property(name) => metadata.property(name),
-        }
-    }
-}
-
-impl TimeField {
-    fn of(self, metadata: &Metadata) -> i64 {
-        match self {
-            Self::Timestamp => metadata.timestamp().nanos(),
-            Self::Created => metadata.created().nanos(),
         }
     }
 }
