@@ -1,4 +1,7 @@
 //! `cargo xtask layers`: each crate has one edge inside the workspace, to the crate beneath it.
+//!
+//! Beside the line there are leaves: crates that have no edge inside the workspace, and to which
+//! any crate may have one.
 
 use crate::project::{Package, Project};
 use crate::{Result, no_arguments};
@@ -16,6 +19,9 @@ const LAYERS: &[(&str, Option<&str>)] = &[
     ("efflux-bench", Some("efflux-node")),
     ("xtask", None),
 ];
+
+/// Packages with no edge inside the workspace. None needs to exist.
+const LEAVES: &[&str] = &["efflux-servers", "efflux-xslt"];
 
 pub(crate) fn main(project: &Project, arguments: &[String]) -> Result {
     no_arguments(arguments)?;
@@ -39,10 +45,16 @@ fn faults(packages: &[Package]) -> Vec<String> {
 
 fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
     let name = &package.name;
-    let Some((_, beneath)) = LAYERS.iter().find(|(layer, _)| layer == name) else {
-        return vec![format!(
-            "  {name}: not in the table of layers (xtask/src/layers.rs)"
-        )];
+    let is_leaf = |name: &str| LEAVES.contains(&name);
+    let layer = LAYERS.iter().find(|(layer, _)| layer == name);
+    let beneath = match layer {
+        Some((_, beneath)) => *beneath,
+        None if is_leaf(name) => None,
+        None => {
+            return vec![format!(
+                "  {name}: not in the table of layers (xtask/src/layers.rs)"
+            )];
+        }
     };
     let is_member = |name: &str| packages.iter().any(|member| member.name == name);
     let edges = package
@@ -50,12 +62,16 @@ fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
         .iter()
         .filter(|edge| is_member(&edge.name));
     let allowed = match beneath {
-        Some(beneath) => format!("the only edge it may have is to {beneath}"),
+        Some(beneath) => format!("the only edge it may have is to {beneath}, or to a leaf"),
+        None if !is_leaf(name) => {
+            "it may have no edge inside the workspace but to a leaf".to_owned()
+        }
         None => "it may have no edge inside the workspace".to_owned(),
     };
     let mut faults: Vec<String> = edges
         .clone()
-        .filter(|edge| Some(edge.name.as_str()) != *beneath)
+        .filter(|edge| Some(edge.name.as_str()) != beneath)
+        .filter(|edge| is_leaf(name) || !is_leaf(&edge.name))
         .map(|edge| {
             format!(
                 "  {name} -> {} ({} dependency): {allowed}",
@@ -64,7 +80,7 @@ fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
         })
         .collect();
     if let Some(beneath) = beneath
-        && !edges.clone().any(|edge| edge.name == *beneath)
+        && !edges.clone().any(|edge| edge.name == beneath)
     {
         faults.push(format!("  {name} -> {beneath}: this edge is missing"));
     }
@@ -130,6 +146,33 @@ mod tests {
             &[
                 "efflux-storage (dev dependency)",
                 "xtask (build dependency)",
+            ],
+        );
+    }
+
+    #[test]
+    fn any_crate_may_stand_on_a_leaf_and_a_leaf_on_nothing() {
+        const LEAF: (&str, &[(&str, &str)]) = ("efflux-servers", &[]);
+        let storage = [("efflux-particle", "normal"), ("efflux-servers", "dev")];
+        let particle = [("efflux-servers", "normal")];
+        check(
+            &[
+                LEAF,
+                ("efflux-particle", &particle),
+                ("efflux-storage", &storage),
+            ],
+            &[],
+        );
+        let leaf = [("efflux-particle", "dev"), ("efflux-xslt", "normal")];
+        check(
+            &[
+                PARTICLE,
+                ("efflux-servers", &leaf),
+                ("efflux-xslt", &[][..]),
+            ],
+            &[
+                "efflux-servers -> efflux-particle (dev dependency)",
+                "efflux-servers -> efflux-xslt (normal dependency)",
             ],
         );
     }

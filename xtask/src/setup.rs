@@ -1,10 +1,13 @@
 //! `cargo xtask setup`: installs what the checks need beyond a Rust toolchain and a C compiler.
 //!
 //! Programs go into `target/tools`, data into `target/data`; nothing outside the target folder
-//! changes, except that a missing npm or valgrind is installed with `apt-get` when the user is root.
+//! changes, except that a missing npm, valgrind or server is installed with `apt-get` when the user
+//! is root.
 
 mod data;
+mod debian;
 pub(crate) mod python;
+mod servers;
 
 use std::fs;
 use std::process::Command;
@@ -70,6 +73,7 @@ pub(crate) fn install(project: &Project) -> Vec<String> {
         tool(project, &NEXTEST),
         tool(project, &DENY),
         valgrind(project),
+        servers::install(project),
         data::fetch(project),
         python::install(project),
     ]
@@ -97,7 +101,10 @@ fn compilers(project: &Project) -> Result {
                 .to_owned(),
         );
     }
-    if !project.root.join("fuzz").exists() || has_cxx(project) || apt_get(project, "g++").is_ok() {
+    if !project.root.join("fuzz").exists()
+        || has_cxx(project)
+        || debian::install(project, &["g++"]).is_ok()
+    {
         return Ok(());
     }
     Err(
@@ -111,7 +118,7 @@ fn valgrind(project: &Project) -> Result {
         println!("valgrind is there");
         return Ok(());
     }
-    apt_get(project, "valgrind").map_err(|error| {
+    debian::install(project, &["valgrind"]).map_err(|error| {
         format!(
             "valgrind: it is not installed and could not be ({error}); \
              instructions are not counted, so the step guard checks nothing"
@@ -160,25 +167,6 @@ fn version(words: &str) -> Option<(u32, u32, u32)> {
             _ => None,
         }
     })
-}
-
-/// Installs a Debian package; only root can, and only where there is `apt-get`.
-fn apt_get(project: &Project, package: &str) -> Result {
-    let user = process::output(project.command("id").arg("-u"))?;
-    if user.trim() != "0" {
-        return Err("only root can install packages".to_owned());
-    }
-    let apt_get = |arguments: &[&str]| {
-        let mut command = project.command("apt-get");
-        process::run(
-            command
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )
-    };
-    // The lists may be old; if they are good enough, the installation succeeds without new ones.
-    let _ = apt_get(&["update", "-q"]);
-    apt_get(&["install", "-q", "-y", "--no-install-recommends", package])
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::apt_get;
+use super::debian;
 use crate::project::Project;
 use crate::{Result, process};
 
@@ -31,7 +31,7 @@ pub(super) fn fetch(project: &Project) -> Result {
         return Ok(());
     }
     if !process::succeeds(project.command("npm").arg("--version")) {
-        apt_get(project, "npm").map_err(|error| {
+        debian::install(project, &["npm"]).map_err(|error| {
             format!("npm: it is not installed and could not be ({error}); {WITHOUT}")
         })?;
     }

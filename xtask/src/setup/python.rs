@@ -1,5 +1,6 @@
-//! The Python packages that try the node's interface from outside: schemathesis, and the SDK of
-//! CloudEvents. They go into an environment of their own in `target/tools`.
+//! The Python packages that try Efflux from outside: schemathesis and the SDK of CloudEvents try
+//! the node's interface, aiosmtpd is a mail server for the tests of pipelines. They go into an
+//! environment of their own in `target/tools`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,16 +9,21 @@ use crate::project::Project;
 use crate::{Result, process};
 
 /// Packages and their pinned versions.
-const PACKAGES: &[&str] = &["schemathesis==4.32.5", "cloudevents==2.2.0"];
+const PACKAGES: &[&str] = &[
+    "schemathesis==4.32.5",
+    "cloudevents==2.2.0",
+    "aiosmtpd==1.4.6",
+];
 
-const WITHOUT: &str = "`cargo xtask interface` cannot run, and `cargo xtask ci` fails at that step";
+const WITHOUT: &str =
+    "`cargo xtask interface` and the tests that send mail cannot run, and `cargo xtask ci` fails";
 
 /// Makes the environment unless it is there with these packages.
 pub(crate) fn install(project: &Project) -> Result {
     let folder = folder(project);
     let said = folder.join("packages");
     if fs::read_to_string(&said).is_ok_and(|there| there == PACKAGES.join("\n")) {
-        println!("{} are there", PACKAGES.join(" and "));
+        println!("{} are there", PACKAGES.join(", "));
         return Ok(());
     }
     let _ = fs::remove_dir_all(&folder);
