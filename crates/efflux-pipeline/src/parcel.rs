@@ -65,14 +65,14 @@ impl Parcel {
     /// A particle of a topic: its message has its id.
     #[must_use]
     pub fn of_particle(topic: TopicName, particle: Particle) -> Self {
+        let message = Message::from(&particle);
         let metadata = particle.metadata();
         let origin = Arc::new(Origin {
             id: Some(metadata.id()),
             correlation: metadata.property(CORRELATION).map(ToOwned::to_owned),
             topic: Some(topic),
-            particle: Some(particle.clone()),
+            particle: Some(particle),
         });
-        let message = Message::from(&particle);
         Self {
             message,
             origin,

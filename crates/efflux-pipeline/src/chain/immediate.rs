@@ -104,9 +104,13 @@ impl Job {
                 made.outcome.filtered += 1;
                 return Ok(());
             }
-            Ok(Err(error)) => return Ok(made.fail(parcel, step, error)),
+            Ok(Err(error)) => {
+                made.fail(parcel, step, error);
+                return Ok(());
+            }
             Err(panic) => {
-                return Ok(made.fail(parcel, step, StageError::rejected(told(&*panic))));
+                made.fail(parcel, step, StageError::rejected(told(&*panic)));
+                return Ok(());
             }
         };
         let mut outputs = outputs.into_iter();

@@ -120,7 +120,7 @@ fn hanging(release: mpsc::Receiver<()>) -> Step {
 
 #[tokio::test]
 async fn one_that_hangs_is_rejected_and_the_others_go_on() {
-    let (release, held) = mpsc::channel();
+    let (release, held) = mpsc::sync_channel::<()>(0);
     let chain = Chain::new(vec![hanging(held)], impatient());
     let outcome = chain.apply(parcels(&["a", "b", "c"]), 1).await.unwrap();
     assert_eq!(texts(&outcome), ["a", "c"]);
@@ -135,7 +135,7 @@ async fn one_that_hangs_is_rejected_and_the_others_go_on() {
 
 #[tokio::test]
 async fn too_many_that_hang_stop_the_pipeline() {
-    let (release, held) = mpsc::channel();
+    let (release, held) = mpsc::sync_channel::<()>(0);
     let chain = Chain::new(vec![hanging(held)], impatient());
     let error = chain.apply(parcels(&["b"; 9]), 1).await.unwrap_err();
     assert!(matches!(error.1, StageError::Fatal(_)), "{error:?}");

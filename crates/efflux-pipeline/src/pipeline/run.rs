@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
             match Gathering::key(aggregate, &mut parcel) {
                 Ok(key) => {
                     let part = Part { parcel, receipt };
-                    let made = self.gathering.as_mut().map(|it| it.add(key, part, now));
+                    let made = self.gathering.as_mut().map(|it| it.add(&key, part, now));
                     self.load_made(made.unwrap_or_default());
                 }
                 Err(error) => {
