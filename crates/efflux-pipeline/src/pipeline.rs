@@ -56,7 +56,7 @@ use crate::step_name::StepName;
 /// let into = "large-orders".parse::<efflux_pipeline::particle::TopicName>()?;
 /// let port = TopicsPort::new(store.clone(), into.clone(), Some(TopicOptions::default()));
 /// let options = PipelineOptions {
-///     ends_when_idle: Some(std::time::Duration::ZERO),
+///     ends_when_idle: Some(std::time::Duration::from_millis(100)),
 ///     ..PipelineOptions::default()
 /// };
 /// let pipeline = Pipeline::from_topic("large".parse()?, orders, port)
