@@ -22,6 +22,8 @@
 
 pub mod limits;
 
+#[cfg(feature = "declared")]
+pub mod declared;
 #[cfg(feature = "file")]
 pub mod file;
 

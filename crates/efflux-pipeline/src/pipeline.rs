@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use self::line::Line;
 pub use self::options::{Order, PipelineOptions};
-use self::source::Source;
+pub(crate) use self::source::Source;
 use crate::aggregate::Aggregate;
 use crate::chain::Chain;
 use crate::connector::Connector;
@@ -195,7 +195,8 @@ impl Pipeline {
     /// # Errors
     /// `Invalid`, with what is wrong.
     pub fn check(&self) -> Result<(), PipelineError> {
-        self.options.check().map_err(|what| self.invalid(what))?;
+        let checked = self.options.check();
+        checked.map_err(|(_, what)| self.invalid(what))?;
         if self.steps.len() > STEPS_MAX {
             let count = self.steps.len();
             return Err(self.invalid(format!(
