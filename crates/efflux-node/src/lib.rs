@@ -2,7 +2,7 @@
 //!
 //! The library holds what other programs can use as well: [`backup`] keeps topics in a folder of
 //! frames and restores them, [`import`] turns files of records into messages, [`json`] writes
-//! particles as JSON, and [`server`] hosts a store for others.
+//! particles as JSON, [`pipelines`] runs what files declare, and [`server`] hosts a store for others.
 //!
 //! ```
 //! use efflux_node::import::{Format, Mapping, Records, RecordOptions};
@@ -24,6 +24,7 @@
 pub mod backup;
 pub mod import;
 pub mod json;
+pub mod pipelines;
 pub mod server;
 
 pub use efflux_flow::{self as flow, particle, pipeline, storage};

@@ -41,6 +41,7 @@ mod refusal;
 mod access;
 mod config;
 mod consumers;
+mod hosting;
 mod metrics;
 mod node;
 
@@ -60,6 +61,7 @@ mod listener;
 pub use self::access::{Access, Action, NewToken, Permission, Token, Tokens};
 pub use self::config::{Config, Limits, Prepared};
 pub use self::exposure::Exposure;
+pub use self::hosting::Variables;
 pub use self::listener::Server;
 pub use self::measured_disk::MeasuredDisk;
 pub use self::options::ServerOptions;

@@ -184,6 +184,12 @@ impl Pipeline {
         Arc::clone(&self.counters)
     }
 
+    /// How it runs.
+    #[must_use]
+    pub const fn options(&self) -> &PipelineOptions {
+        &self.options
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &ConsumerName {

@@ -95,6 +95,7 @@ pub(crate) fn is_administrative(method: &Method, route: &str) -> bool {
         || route.ends_with("/reopen")
         || route.ends_with("/restoration")
         || route.ends_with("/seek")
+        || route.starts_with("/v1/pipelines/") && method == Method::POST
 }
 
 impl Administering {

@@ -3,6 +3,7 @@
 //! ```toml
 //! listen = "0.0.0.0:7150"
 //! tokens = "/etc/efflux/tokens.toml"
+//! pipelines = "/etc/efflux/pipelines"        # may be left out
 //! pages = ["https://app.example"]            # may be left out
 //!
 //! [tls]
@@ -43,6 +44,8 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// Certificate and key; none for connections that are not encrypted.
     pub tls: Option<TlsFiles>,
+    /// The folder of files that declare the pipelines that the node runs; none when it runs none.
+    pub pipelines: Option<PathBuf>,
     /// Origins whose pages may use the node from a browser, as `https://app.example`.
     #[serde(default)]
     pub pages: Vec<String>,
@@ -84,6 +87,8 @@ pub struct Prepared {
     pub access: Access,
     /// Its certificate.
     pub tls: Option<Tls>,
+    /// The folder of its pipelines.
+    pub pipelines: Option<PathBuf>,
 }
 
 impl Config {
@@ -128,6 +133,12 @@ impl Config {
                  owners may do: name a file of tokens with [[certificate]] in it (--tokens)",
             ));
         }
+        if let Some(folder) = self.pipelines.as_ref().filter(|folder| !folder.is_dir()) {
+            noted(Error::invalid(format!(
+                "pipelines: {} is no folder that can be read",
+                folder.display()
+            )));
+        }
         let access = self.tokens.as_ref().map(Access::tokens).transpose();
         let access = access.unwrap_or_else(|error| {
             noted(error);
@@ -146,6 +157,7 @@ impl Config {
             options,
             access: access.unwrap_or_default(),
             tls,
+            pipelines: self.pipelines.clone(),
         })
     }
 }

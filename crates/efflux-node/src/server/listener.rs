@@ -7,18 +7,20 @@ use std::sync::Arc;
 use axum::Router;
 use efflux_flow::storage::{Error, Result, Store};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{self, JoinSet};
 
 use super::access::{Access, Certified};
 use super::activity::Activity;
 use super::connection;
+use super::hosting::{Hosting, Variables};
 use super::limits::{ACCEPT_PAUSE, GIVE_WAY_TIME};
 use super::measured_disk::MeasuredDisk;
 use super::node::Node;
 use super::options::ServerOptions;
 use super::routes;
 use super::tls::Tls;
+use crate::pipelines::{Folder, Pipelines};
 
 /// A server that is bound to its address and not yet running.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Server {
     access: Access,
     tls: Option<Tls>,
     disk: Option<MeasuredDisk>,
+    pipelines: Option<(Folder, Variables)>,
+    reloads: Option<mpsc::Receiver<()>>,
 }
 
 /// What the connections of a running server share.
@@ -61,6 +65,8 @@ impl Server {
             access: Access::everyone(),
             tls: None,
             disk: None,
+            pipelines: None,
+            reloads: None,
         })
     }
 
@@ -85,6 +91,21 @@ impl Server {
         self
     }
 
+    /// Runs the pipelines that the files of a folder declare, with variables filled in from
+    /// `variables`. The folder is read when the server runs, when a client asks for it, and whenever
+    /// `reloads` receives something.
+    #[must_use]
+    pub fn with_pipelines(
+        mut self,
+        folder: Folder,
+        variables: Variables,
+        reloads: mpsc::Receiver<()>,
+    ) -> Self {
+        self.pipelines = Some((folder, variables));
+        self.reloads = Some(reloads);
+        self
+    }
+
     /// The address that clients connect to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -99,7 +120,11 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<()> {
         let sender = watch::Sender::new(false);
         let stopped = sender.subscribe();
+        let hosting = self.pipelines.map(|(folder, variables)| {
+            Hosting::new(Pipelines::beside(self.store.clone()), folder, variables)
+        });
         let node = Node::new(self.store, self.options, self.access, self.address, stopped);
+        let node = node.with_hosting(hosting);
         if let Some(disk) = &self.disk {
             disk.tell(node.metrics().sync_seconds());
         }
@@ -113,12 +138,13 @@ impl Server {
         };
         let routes = routes::router(&running.node);
         let mut connections = JoinSet::new();
+        let node = Arc::clone(&running.node);
         tokio::select! {
             () = running.accept(&routes, &mut connections) => {}
+            () = host(&node, self.reloads) => {}
             () = stop => {}
         }
-        let Running { listener, node, .. } = running;
-        drop(listener);
+        drop(running.listener);
         tracing::info!("stopping");
         sender.send_replace(true);
         node.hurry();
@@ -132,6 +158,20 @@ impl Server {
             connections.shutdown().await;
         }
         node.close().await
+    }
+}
+
+/// Lets the pipelines of the folder run, and reads it again whenever that is asked for.
+async fn host(node: &Node, reloads: Option<mpsc::Receiver<()>>) {
+    let (Some(hosting), Some(mut reloads)) = (node.hosting(), reloads) else {
+        return std::future::pending().await;
+    };
+    loop {
+        // What is wrong was logged.
+        let _ = hosting.load().await;
+        if reloads.recv().await.is_none() {
+            return std::future::pending().await;
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::pipelines::{Standing, State};
+
 /// Upper ends of the buckets of times in seconds: from a memory access over a sync to a long wait.
 const SECONDS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0,
@@ -34,6 +36,17 @@ struct ConsumerLabels {
     consumer: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PipelineLabels {
+    pipeline: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PipelineName {
+    pipeline: String,
+}
+
 /// What the node measures.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -49,6 +62,8 @@ pub(crate) struct Metrics {
     index_lag: Family<TopicLabels, Gauge>,
     consumer_lag: Family<ConsumerLabels, Gauge>,
     consumer_in_flight: Family<ConsumerLabels, Gauge>,
+    pipeline_messages: Family<PipelineLabels, Gauge>,
+    pipeline_running: Family<PipelineName, Gauge>,
 }
 
 /// One more of something, until this is dropped.
@@ -78,6 +93,8 @@ impl Metrics {
             index_lag: Family::default(),
             consumer_lag: Family::default(),
             consumer_in_flight: Family::default(),
+            pipeline_messages: Family::default(),
+            pipeline_running: Family::default(),
         };
         metrics.register();
         metrics
@@ -116,6 +133,11 @@ impl Metrics {
         let it = self.consumer_in_flight.clone();
         let what = "Particles that are leased to the consumer's workers";
         all.register("consumer_in_flight_particles", what, it);
+        let it = self.pipeline_messages.clone();
+        let what = "Messages of the pipeline since it was started, by what became of them";
+        all.register("pipeline_messages", what, it);
+        let it = self.pipeline_running.clone();
+        all.register("pipeline_running", "Whether the pipeline runs: 1 or 0", it);
     }
 
     pub(crate) fn connection(&self) -> Counted {
@@ -159,6 +181,32 @@ impl Metrics {
         self.index_lag.clear();
         self.consumer_lag.clear();
         self.consumer_in_flight.clear();
+        self.pipeline_messages.clear();
+        self.pipeline_running.clear();
+    }
+
+    pub(crate) fn pipeline(&self, standing: &Standing) {
+        let counts = &standing.counts;
+        for (outcome, count) in [
+            ("received", counts.received),
+            ("filtered", counts.filtered),
+            ("delivered", counts.delivered),
+            ("dead_lettered", counts.dead_lettered),
+            ("skipped", counts.skipped),
+            ("retried", counts.retries),
+        ] {
+            let labels = PipelineLabels {
+                pipeline: standing.name.clone(),
+                outcome,
+            };
+            let messages = self.pipeline_messages.get_or_create(&labels);
+            messages.set(gauge(count));
+        }
+        let labels = PipelineName {
+            pipeline: standing.name.clone(),
+        };
+        let runs = i64::from(standing.state == State::Running);
+        self.pipeline_running.get_or_create(&labels).set(runs);
     }
 
     pub(crate) fn topic(&self, topic: &str, head: u64, index_lag: Option<u64>) {

@@ -14,6 +14,7 @@ use super::access::Access;
 use super::activity::Activity;
 use super::audit::Refusals;
 use super::consumers::OpenConsumers;
+use super::hosting::Hosting;
 use super::limits::{ADMINISTERING_TIME, LARGE_BYTES_MAX, METRIC_OPENINGS_MAX};
 use super::metrics::Metrics;
 use super::options::ServerOptions;
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     administering: Activity,
     topics: RwLock<Topics>,
     consumers: OpenConsumers,
+    hosting: Option<Hosting>,
 }
 
 fn units(bytes: usize) -> u32 {
@@ -128,7 +130,19 @@ impl Node {
             administering: Activity::new(),
             topics: RwLock::default(),
             consumers: OpenConsumers::default(),
+            hosting: None,
         }
+    }
+
+    /// The node, running pipelines.
+    pub(crate) fn with_hosting(mut self, hosting: Option<Hosting>) -> Self {
+        self.hosting = hosting;
+        self
+    }
+
+    /// The pipelines that it runs; none when its settings name no folder.
+    pub(crate) const fn hosting(&self) -> Option<&Hosting> {
+        self.hosting.as_ref()
     }
 
     pub(crate) const fn store(&self) -> &Store {
@@ -317,6 +331,9 @@ impl Node {
         let noted = tokio::time::timeout(ADMINISTERING_TIME, self.administering.rests());
         if noted.await.is_err() {
             tracing::warn!("an administrative action did not finish in time");
+        }
+        if let Some(hosting) = &self.hosting {
+            hosting.pipelines().stop_all().await;
         }
         self.consumers.clear().await;
         self.topics.write().open.clear();

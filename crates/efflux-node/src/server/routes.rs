@@ -7,6 +7,7 @@ mod events;
 mod head;
 mod operation;
 mod particles;
+mod pipelines;
 mod queries;
 mod restoration;
 mod topics;
@@ -71,6 +72,11 @@ fn described() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(deliveries::rollback))
         .routes(routes!(deliveries::extend))
         .routes(routes!(deliveries::seek))
+        .routes(routes!(pipelines::list))
+        .routes(routes!(pipelines::reload))
+        .routes(routes!(pipelines::show))
+        .routes(routes!(pipelines::start))
+        .routes(routes!(pipelines::stop))
         .routes(routes!(operation::healthy))
         .routes(routes!(operation::ready))
         .routes(routes!(operation::metrics))

@@ -1,7 +1,7 @@
 //! The connectors that a file can name.
 
 use efflux_storage::particle::TopicName;
-use efflux_storage::{Start, Topic};
+use efflux_storage::{Start, Topic, TopicOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ pub enum ConnectorKind {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct TopicSettings {
-    /// The topic.
+    /// The topic. It is made when it is not there.
     pub name: String,
     /// Where a pipeline begins that reads it for the first time: `root`, `head`, a sequence or a time
     /// by RFC 3339.
@@ -111,7 +111,12 @@ impl ConnectorKind {
             Self::Topic(settings) => {
                 let store = stores.open(settings.store.as_deref(), settings.token.as_ref());
                 let name = settings.name.parse().map_err(StageError::fatal)?;
-                Ok(Source::Topic(store.await?.topic(&name).await?))
+                // Another pipeline may be about to fill it.
+                let store = store.await?;
+                let topic = store
+                    .topic_or_create(&name, TopicOptions::default())
+                    .await?;
+                Ok(Source::Topic(topic))
             }
         }
     }

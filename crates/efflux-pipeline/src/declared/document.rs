@@ -35,7 +35,19 @@ pub struct DocumentFile {
 #[derive(Clone, Debug)]
 pub struct Document {
     file: DocumentFile,
+    /// What the file says, with all variables filled in.
+    values: Values,
     text: String,
+}
+
+/// Values that are never shown: secrets are among them.
+#[derive(Clone)]
+struct Values(toml::Table);
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Values(…)")
+    }
 }
 
 impl Document {
@@ -60,8 +72,9 @@ impl Document {
             faults.extend(example.faults(&file.pipeline).into_iter().map(within));
         }
         if faults.is_empty() {
+            let values = Values(file::read_in(text, around)?);
             let text = text.to_owned();
-            return Ok(Self { file, text });
+            return Ok(Self { file, values, text });
         }
         let mut faults: Vec<Fault> = faults.into_iter().map(|it| it.in_text(text)).collect();
         faults.sort_by_key(|fault| (fault.line, fault.column));
@@ -77,6 +90,13 @@ impl Document {
     #[must_use]
     pub fn settings(&self, name: &str) -> Option<&PipelineSettings> {
         self.file.pipeline.get(name)
+    }
+
+    /// Whether another document declares a pipeline otherwise than this one, secrets included.
+    #[must_use]
+    pub fn differs(&self, other: &Self, name: &str) -> bool {
+        let values = |document: &'_ Self| document.values.0.get("pipeline")?.get(name).cloned();
+        values(self) != values(other)
     }
 
     /// The text that it was read from.

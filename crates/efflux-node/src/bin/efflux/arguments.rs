@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use efflux_node::storage::{BearerToken, ClientCertificate, StoreOptions};
 
 use crate::command::{
-    append, backup, completions, consume, consumer, export, find, get, head, import, read, restore,
-    serve, token, topic, verify,
+    append, backup, completions, consume, consumer, export, find, get, head, import, pipeline,
+    read, restore, serve, token, topic, verify,
 };
 use crate::output::OutputFormat;
 
@@ -157,6 +157,9 @@ pub(crate) enum Command {
     /// Restore topics from a folder of frames, or check one
     #[command(before_help = restore::EXAMPLES)]
     Restore(restore::Arguments),
+    /// Check, try and run pipelines that files declare
+    #[command(subcommand, before_help = pipeline::EXAMPLES)]
+    Pipeline(pipeline::Command),
     /// Host the store for others over HTTP
     #[command(before_help = serve::EXAMPLES)]
     Serve(serve::Arguments),

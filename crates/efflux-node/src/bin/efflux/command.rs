@@ -10,6 +10,7 @@ pub(crate) mod find;
 pub(crate) mod get;
 pub(crate) mod head;
 pub(crate) mod import;
+pub(crate) mod pipeline;
 pub(crate) mod read;
 pub(crate) mod restore;
 pub(crate) mod serve;
@@ -40,6 +41,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Consumer(command) => consumer::run(context, command).await,
         Command::Backup(arguments) => backup::run(context, arguments).await,
         Command::Restore(arguments) => restore::run(context, arguments).await,
+        Command::Pipeline(command) => pipeline::run(context, command).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Token(command) => token::run(context, command),
         Command::Completions(arguments) => completions::run(&arguments),

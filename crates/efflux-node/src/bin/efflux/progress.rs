@@ -36,6 +36,22 @@ impl ProgressLine {
         Self { bar }
     }
 
+    /// A line that says what is counted, without an end that is known.
+    pub(crate) fn counting() -> Self {
+        let line = Self::over(None);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            line.bar.set_style(style);
+        }
+        line
+    }
+
+    /// Says something else.
+    pub(crate) fn say(&self, message: String) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(message);
+        }
+    }
+
     /// Says how far the work is.
     pub(crate) fn tell(&self, bytes: u64, message: String) {
         if !self.bar.is_hidden() {

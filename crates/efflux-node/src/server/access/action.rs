@@ -25,6 +25,11 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
         "/healthz" | "/readyz" | "/openapi.json" => return Some(Need::Nothing),
         "/metrics" => return Some(Need::Everywhere(Admin)),
         "/v1/topics" => return Some(Need::Token),
+        "/v1/pipelines"
+        | "/v1/pipelines/reload"
+        | "/v1/pipelines/{pipeline}"
+        | "/v1/pipelines/{pipeline}/start"
+        | "/v1/pipelines/{pipeline}/stop" => return Some(Need::Everywhere(Admin)),
         _ => {}
     }
     let action = match route.strip_prefix("/v1/topics/{topic}")? {

@@ -58,5 +58,9 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
         let (topic, name) = (it.topic.as_str(), it.consumer.as_str());
         metrics.consumer(topic, name, it.lag, it.in_flight);
     }
+    let pipelines = node.hosting().map(|it| it.pipelines().list());
+    for standing in pipelines.iter().flatten() {
+        metrics.pipeline(standing);
+    }
     answer::body(OPEN_METRICS, metrics.text())
 }

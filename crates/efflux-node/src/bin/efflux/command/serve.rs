@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use efflux_node::pipelines::Folder;
 use efflux_node::server::{Config, MeasuredDisk, Prepared, Server, Tls, TlsFiles};
 use efflux_node::storage::RealDisk;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
+use super::pipeline::variable;
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -54,6 +57,9 @@ pub(crate) struct Arguments {
     /// Whose certificates of clients are believed, as PEM; the file of tokens says what they allow
     #[arg(long, env = "EFFLUX_TLS_CLIENT_CA", value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
+    /// A folder of files that declare pipelines, which the node runs; SIGHUP reads it again
+    #[arg(long, env = "EFFLUX_PIPELINES", value_name = "FOLDER")]
+    pipelines: Option<PathBuf>,
     #[arg(
         help = "An origin whose pages may use the node from a browser, as https://app.example; may be \
                 given several times",
@@ -111,6 +117,7 @@ impl Arguments {
             config.pages.clone_from(&self.pages);
         }
         config.tokens = self.tokens.clone().or(config.tokens);
+        config.pipelines = self.pipelines.clone().or(config.pipelines);
         if let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             let client_ca = config.tls.and_then(|files| files.client_ca);
             config.tls = Some(TlsFiles::new(cert, key));
@@ -143,7 +150,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     context.interrupt.listen_within_runtime()?;
     let hangups = signal(SignalKind::hangup());
     let hangups = hangups.map_err(|error| Failure::io("cannot listen to SIGHUP", &error))?;
-    tokio::spawn(reload(hangups, prepared.tls.clone()));
+    let (reloads, reloaded) = mpsc::channel(1);
+    tokio::spawn(reload(hangups, prepared.tls.clone(), reloads));
     let disk = MeasuredDisk::new(Arc::new(RealDisk));
     let store = context.open_or_create_on(Arc::new(disk.clone())).await?;
     let address = prepared.address.to_string();
@@ -157,6 +165,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     if let Some(tls) = prepared.tls {
         server = server.with_tls(tls);
     }
+    if let Some(folder) = prepared.pipelines {
+        server = server.with_pipelines(Folder::new(folder), variable, reloaded);
+    }
     let (url, address) = (&context.global.store, server.address());
     note(&format!("serving {url} on {scheme}://{address}"));
     let ended = server.run(context.interrupt.asked()).await;
@@ -165,9 +176,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// Reads the certificate again whenever SIGHUP comes.
-async fn reload(mut hangups: Signal, tls: Option<Tls>) {
+/// Reads the certificate and the pipelines again whenever SIGHUP comes.
+async fn reload(mut hangups: Signal, tls: Option<Tls>, reloads: mpsc::Sender<()>) {
     while hangups.recv().await.is_some() {
+        // One that waits already reads what is there by then.
+        let _ = reloads.try_send(());
         match tls.as_ref().map(Tls::reload) {
             Some(Ok(())) => tracing::info!("the certificate was read again"),
             Some(Err(error)) => {

@@ -1,0 +1,330 @@
+//! The pipelines of a program, each in a task of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use efflux_flow::pipeline::declared::{Document, Stores};
+use efflux_flow::pipeline::file::{Fault, Surroundings};
+use efflux_flow::pipeline::{Counters, Pipeline, PipelineOptions};
+use efflux_flow::storage::Store;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::standing::{Standing, State};
+
+/// Pipelines of one program at most: 1024. Each has a task and messages in memory.
+const PIPELINES_MAX: usize = 1024;
+
+/// The pipelines of a program, by their names. They run in tasks of a tokio runtime.
+#[derive(Debug)]
+pub struct Pipelines {
+    stores: Arc<Stores>,
+    entries: Mutex<BTreeMap<String, Entry>>,
+    ends_when_idle: Mutex<Option<Duration>>,
+}
+
+/// Why a pipeline cannot be started or stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// There is none of this name.
+    #[error("there is no pipeline {0}")]
+    NotFound(String),
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: String,
+    document: Arc<Document>,
+    state: Arc<Mutex<State>>,
+    counters: Arc<Counters>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Pipelines {
+    /// None yet; those that come run beside this store.
+    #[must_use]
+    pub fn beside(store: Store) -> Self {
+        Self {
+            stores: Arc::new(Stores::beside(store)),
+            entries: Mutex::default(),
+            ends_when_idle: Mutex::default(),
+        }
+    }
+
+    /// Lets pipelines that are started from now on end when nothing came for this long.
+    pub fn set_ends_when_idle(&self, idle: Option<Duration>) {
+        *self.ends_when_idle.lock() = idle;
+    }
+
+    /// Takes the pipelines of a file's text in. They do not run yet; those of the same file that are
+    /// there already stay as they are.
+    ///
+    /// # Errors
+    /// All faults of the text, and each name that another file has. Nothing was taken in then.
+    pub fn load(
+        &self,
+        file: &str,
+        text: &str,
+        around: &dyn Surroundings,
+    ) -> Result<Vec<String>, Vec<Fault>> {
+        let document = Arc::new(Document::read(text, around)?);
+        let mut entries = self.entries.lock();
+        let taken = document
+            .names()
+            .filter_map(|name| Some((name, entries.get(name)?)))
+            .filter(|(_, entry)| entry.file != file)
+            .map(|(name, entry)| {
+                let what = format!("pipeline {name} is declared in {} already", entry.file);
+                Fault::at(text, place_of(text, name), what)
+            });
+        let mut faults: Vec<Fault> = taken.collect();
+        if entries.len() + document.names().count() > PIPELINES_MAX {
+            let what = format!("there are more than {PIPELINES_MAX} pipelines");
+            faults.push(Fault::at(text, 0, what));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let names: Vec<String> = document.names().map(ToOwned::to_owned).collect();
+        for name in &names {
+            entries.entry(name.clone()).or_insert_with(|| Entry {
+                file: file.to_owned(),
+                document: Arc::clone(&document),
+                state: Arc::new(Mutex::new(State::Stopped)),
+                counters: Arc::default(),
+                running: None,
+            });
+        }
+        Ok(names)
+    }
+
+    /// Starts a pipeline; one that runs is left alone. Its counters begin anew.
+    ///
+    /// A pipeline that cannot be put together or cannot go on is told as failed by
+    /// [`list`](Self::list).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn start(&self, name: &str) -> Result<(), HostError> {
+        let (document, state) = {
+            let entries = self.entries.lock();
+            let entry = entries.get(name).ok_or_else(|| not_found(name))?;
+            if *entry.state.lock() == State::Running {
+                return Ok(());
+            }
+            (Arc::clone(&entry.document), Arc::clone(&entry.state))
+        };
+        let opened = document.open(name, &self.stores).await;
+        let pipeline = match opened.ok_or_else(|| not_found(name))? {
+            Ok(pipeline) => {
+                let options = PipelineOptions {
+                    ends_when_idle: *self.ends_when_idle.lock(),
+                    ..pipeline.options().clone()
+                };
+                pipeline.with_options(options)
+            }
+            Err(error) => {
+                tracing::error!(pipeline = name, %error, "the pipeline cannot be started");
+                *state.lock() = State::Failed(error.to_string());
+                return Ok(());
+            }
+        };
+        let mut entries = self.entries.lock();
+        let entry = entries.get_mut(name).ok_or_else(|| not_found(name))?;
+        // Another call may have started it meanwhile.
+        if *entry.state.lock() == State::Running {
+            return Ok(());
+        }
+        entry.counters = pipeline.counters();
+        *entry.state.lock() = State::Running;
+        entry.running = Some(run(pipeline, Arc::clone(&entry.state)));
+        Ok(())
+    }
+
+    /// Stops a pipeline, and returns when what is under way is delivered or given back.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn stop(&self, name: &str) -> Result<(), HostError> {
+        let running = {
+            let mut entries = self.entries.lock();
+            let entry = entries.get_mut(name).ok_or_else(|| not_found(name))?;
+            entry.running.take()
+        };
+        if let Some(Running { stop, task }) = running {
+            stop.send_replace(true);
+            let _ = task.await;
+        }
+        Ok(())
+    }
+
+    /// Stops all pipelines, at the same time.
+    pub async fn stop_all(&self) {
+        let running: Vec<Running> = {
+            let mut entries = self.entries.lock();
+            let all = entries.values_mut();
+            all.filter_map(|entry| entry.running.take()).collect()
+        };
+        for Running { stop, .. } in &running {
+            stop.send_replace(true);
+        }
+        for Running { task, .. } in running {
+            let _ = task.await;
+        }
+    }
+
+    /// Stops a pipeline and forgets it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn remove(&self, name: &str) -> Result<(), HostError> {
+        self.stop(name).await?;
+        self.entries.lock().remove(name);
+        Ok(())
+    }
+
+    /// How all pipelines stand, in ascending order of their names.
+    #[must_use]
+    pub fn list(&self) -> Vec<Standing> {
+        let entries = self.entries.lock();
+        let shown = entries.iter().map(|(name, entry)| Standing {
+            name: name.clone(),
+            file: entry.file.clone(),
+            state: entry.state.lock().clone(),
+            counts: entry.counters.counts(),
+        });
+        shown.collect()
+    }
+
+    /// How one stands; none when there is none of this name.
+    #[must_use]
+    pub fn standing(&self, name: &str) -> Option<Standing> {
+        self.list().into_iter().find(|it| it.name == name)
+    }
+
+    /// The document that declares a pipeline, with the name of its file.
+    pub(super) fn declared(&self, name: &str) -> Option<(String, Arc<Document>)> {
+        let entries = self.entries.lock();
+        let entry = entries.get(name)?;
+        Some((entry.file.clone(), Arc::clone(&entry.document)))
+    }
+}
+
+fn run(pipeline: Pipeline, state: Arc<Mutex<State>>) -> Running {
+    let stop = watch::Sender::new(false);
+    let mut stopped = stop.subscribe();
+    let task = tokio::spawn(async move {
+        let name = pipeline.name().clone();
+        tracing::info!(pipeline = %name, "the pipeline runs");
+        let until = async {
+            // Without its sender the program ends, which is the same.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let ended = pipeline.run(until).await;
+        let is_stopped = *stopped.borrow();
+        *state.lock() = match ended {
+            Ok(()) if is_stopped => State::Stopped,
+            Ok(()) => State::Ended,
+            Err(error) => {
+                tracing::error!(pipeline = %name, %error, "the pipeline failed");
+                State::Failed(error.to_string())
+            }
+        };
+    });
+    Running { stop, task }
+}
+
+fn not_found(name: &str) -> HostError {
+    HostError::NotFound(name.to_owned())
+}
+
+/// The byte where a pipeline is declared, as far as its header tells.
+fn place_of(text: &str, name: &str) -> usize {
+    text.find(&format!("[pipeline.{name}]")).unwrap_or(0)
+}
+
+/// How long a test waits for a pipeline at most.
+#[cfg(test)]
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use efflux_flow::particle::Message;
+    use efflux_flow::storage::TopicOptions;
+
+    const COPY: &str = "version = 1\n[pipeline.copy]\nconnector = { topic = { name = \"a\" } }\n\
+                        router = { topic = \"b\" }\n";
+
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    async fn hosted(text: &str) -> (Store, Pipelines) {
+        let store = Store::open("mem:").await.unwrap();
+        let pipelines = Pipelines::beside(store.clone());
+        pipelines.load("a.toml", text, &none).unwrap();
+        (store, pipelines)
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_is_started_stopped_and_started_again() {
+        let (store, pipelines) = hosted(COPY).await;
+        let topic = |name: &str| {
+            let (store, name) = (store.clone(), name.parse().unwrap());
+            async move {
+                let made = store.topic_or_create(&name, TopicOptions::default()).await;
+                made.unwrap()
+            }
+        };
+        let (source, target) = (topic("a").await, topic("b").await);
+        for round in 1..=2_u64 {
+            pipelines.start("copy").await.unwrap();
+            pipelines.start("copy").await.unwrap();
+            source.append(Message::new("x")).await.unwrap();
+            let before = efflux_flow::particle::Sequence::new(round - 1);
+            let came = tokio::time::timeout(PATIENCE, target.wait_past(before)).await;
+            came.unwrap().unwrap();
+            pipelines.stop("copy").await.unwrap();
+            let standing = pipelines.standing("copy").unwrap();
+            assert_eq!(standing.state, State::Stopped);
+            assert_eq!(standing.counts.delivered, 1);
+        }
+        assert_eq!(target.head().sequence.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_that_cannot_be_put_together_is_told_as_failed() {
+        let text = COPY.replace(
+            "name = \"a\"",
+            "name = \"a\", store = \"file:/none/of/these\"",
+        );
+        let (_store, pipelines) = hosted(&text).await;
+        pipelines.start("copy").await.unwrap();
+        let standing = pipelines.standing("copy").unwrap();
+        assert!(standing.state.failure().is_some(), "{standing:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_another_file_has_is_refused_with_its_place() {
+        let (_store, pipelines) = hosted(COPY).await;
+        let faults = pipelines.load("b.toml", COPY, &none).unwrap_err();
+        assert!(
+            faults[0]
+                .to_string()
+                .starts_with("line 2, column 1: pipeline copy")
+        );
+        let missing = pipelines.start("none").await.unwrap_err();
+        assert_eq!(missing, HostError::NotFound("none".to_owned()));
+    }
+}
