@@ -52,6 +52,12 @@ pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
+#[cfg(feature = "sqlite")]
+pub use port::sqlite::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use port::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use port::table::{ColumnSource, WriteMode};
 pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};

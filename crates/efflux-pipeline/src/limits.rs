@@ -16,3 +16,8 @@ pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes that a template may become: 1 MiB.
 pub const RENDERED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Statements that a port to a database keeps prepared: 64. Messages with other sets of columns are
+/// written by statements of their own.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub const STATEMENTS_MAX: usize = 64;

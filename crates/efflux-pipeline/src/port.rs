@@ -1,5 +1,12 @@
 //! Where messages leave a pipeline.
 
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+#[cfg(feature = "stdout")]
+pub(crate) mod stdout;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod table;
+
 use std::fmt;
 
 use async_trait::async_trait;
