@@ -31,8 +31,11 @@ mod secret;
 mod stage_error;
 
 mod derived_id;
-mod parcel;
 mod step_name;
+
+mod stage;
+
+mod parcel;
 
 mod emit;
 mod template;
@@ -46,23 +49,52 @@ mod router;
 
 mod port;
 
-pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+pub mod closure;
+
+mod aggregate;
+mod step;
+
+mod backoff;
+mod policy;
+
+mod chain;
+
+mod counters;
+mod dead_letter;
+
+mod pipeline;
+
+pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
-#[cfg(feature = "sqlite")]
-pub use port::sqlite::{SqlitePort, SqlitePortSettings};
-#[cfg(feature = "stdout")]
-pub use port::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
+pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
+pub use policy::{Policy, Retry, Then};
+pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use port::table::{ColumnSource, WriteMode};
-pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+pub use port::{ColumnSource, WriteMode};
+#[cfg(feature = "email")]
+pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
+#[cfg(feature = "file-port")]
+pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "postgres")]
+pub use port::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "sqlite")]
+pub use port::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use port::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(feature = "webhook")]
+pub use port::{WebhookPort, WebhookPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
 pub use secret::Secret;
+pub use stage::Stage;
 pub use stage_error::StageError;
+pub use step::{Step, StepWork};
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
 pub use transform::{AsyncTransform, Transform};
