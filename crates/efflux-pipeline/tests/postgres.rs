@@ -1,5 +1,7 @@
 //! The port to PostgreSQL against a real server.
 
+#![cfg(test)]
+
 #[path = "postgres/killed.rs"]
 mod killed;
 #[path = "postgres/outages.rs"]

@@ -86,13 +86,13 @@ impl Port for StdoutPort {
             output.flush()
         });
         match written.await {
-            Ok(written) => Ok(written.map_err(fault)?),
+            Ok(written) => Ok(written.map_err(|error| fault(&error))?),
             Err(error) => Err(StageError::unavailable(error).into()),
         }
     }
 }
 
-fn fault(error: io::Error) -> StageError {
+fn fault(error: &io::Error) -> StageError {
     match error.kind() {
         ErrorKind::BrokenPipe => {
             StageError::fatal("the output was closed by the program that read it")

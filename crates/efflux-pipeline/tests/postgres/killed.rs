@@ -29,14 +29,21 @@ async fn every_row_is_there_once_however_often_the_process_is_killed() {
     for round in 0..6 {
         let before = position(&server);
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::every_row_is_there_once_however_often_the_process_is_killed"])
+            .args([
+                "--exact",
+                "killed::every_row_is_there_once_however_often_the_process_is_killed",
+            ])
             .env(URL, server.url())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         // Each round is killed at another moment of its work.
         while position(&server) < before + ROWS * (1 + round) {
-            assert_eq!(child.try_wait().unwrap(), None, "it delivers until it is killed");
+            assert_eq!(
+                child.try_wait().unwrap(),
+                None,
+                "it delivers until it is killed"
+            );
         }
         child.kill().unwrap();
         child.wait().unwrap();

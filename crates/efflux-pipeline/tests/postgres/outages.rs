@@ -25,7 +25,12 @@ async fn a_server_that_hangs_is_unavailable_and_what_it_did_counts_once() {
     if port.open(&reader()).await.unwrap() == Kept::Position(Some(0)) {
         deliver(&port, &["{\"id\":2}"], Some(0), 1).await.unwrap();
     }
-    assert_eq!(server.query("SELECT count(*), max(id) FROM orders").unwrap(), "2|2");
+    assert_eq!(
+        server
+            .query("SELECT count(*), max(id) FROM orders")
+            .unwrap(),
+        "2|2"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,9 @@ async fn every_mode_writes_rows_and_position_together() {
         (WriteMode::Copy, &[]),
         (WriteMode::Copy, &["id"]),
     ] {
-        server.query("TRUNCATE orders; DROP TABLE IF EXISTS efflux_position").unwrap();
+        server
+            .query("TRUNCATE orders; DROP TABLE IF EXISTS efflux_position")
+            .unwrap();
         let port = opened(settings(&server, mode, key)).await;
         let payloads = [
             "{\"id\":1,\"sku\":\"A\",\"total\":1.5,\"other\":true}",
@@ -26,16 +28,23 @@ async fn every_mode_writes_rows_and_position_together() {
         ];
         deliver(&port, &payloads, None, 2).await.unwrap();
         let rows = server.query("SELECT * FROM orders ORDER BY id").unwrap();
-        assert_eq!(rows, "1|A|1.50|none\n2|B|2.25|none\n3|C\t\\N||", "{mode:?} {key:?}");
+        assert_eq!(
+            rows, "1|A|1.50|none\n2|B|2.25|none\n3|C\t\\N||",
+            "{mode:?} {key:?}"
+        );
         deliver(&port, &[""; 0], Some(2), 9).await.unwrap();
         let kept = port.open(&reader()).await.unwrap();
         assert_eq!(kept, Kept::Position(Some(9)), "{mode:?} {key:?}");
 
         let again = "{\"id\":1,\"sku\":\"new\"}";
         let outcome = deliver(&port, &[again, again], Some(9), 10).await;
-        let row = server.query("SELECT sku, total FROM orders WHERE id = 1").unwrap();
+        let row = server
+            .query("SELECT sku, total FROM orders WHERE id = 1")
+            .unwrap();
         match (mode, key.is_empty()) {
-            (WriteMode::Insert, false) => assert_eq!((row.as_str(), outcome.is_ok()), ("A|1.50", true)),
+            (WriteMode::Insert, false) => {
+                assert_eq!((row.as_str(), outcome.is_ok()), ("A|1.50", true))
+            }
             (_, false) => assert_eq!((row.as_str(), outcome.is_ok()), ("new|1.50", true)),
             (_, true) => assert_eq!(refused(outcome.unwrap_err()), [0, 1]),
         }
@@ -81,7 +90,9 @@ async fn exactly_the_rows_that_do_not_fit_are_refused() {
         assert_eq!(port.open(&reader()).await.unwrap(), Kept::Position(None));
     }
     let port = opened(settings(&server, WriteMode::Upsert, &["id"])).await;
-    let failed = deliver(&port, &["{\"sku\":\"A\"}"], None, 1).await.unwrap_err();
+    let failed = deliver(&port, &["{\"sku\":\"A\"}"], None, 1)
+        .await
+        .unwrap_err();
     assert_eq!(refused(failed), [0], "the key is missing");
 }
 
@@ -130,7 +141,9 @@ async fn names_and_values_are_never_sql() {
         let to = from.map_or(0, |from| from + 1);
         deliver(&port, &[value], from, to).await.unwrap();
     }
-    let rows = server.query("SELECT * FROM \"Sa\"\"les\".\"or.ders\"").unwrap();
+    let rows = server
+        .query("SELECT * FROM \"Sa\"\"les\".\"or.ders\"")
+        .unwrap();
     assert_eq!(rows, format!("{hostile}\n{hostile}"));
     assert_eq!(server.query("SELECT count(*) FROM orders").unwrap(), "0");
 }
@@ -145,7 +158,9 @@ async fn what_is_wrong_with_the_settings_is_told_at_opening() {
     assert!(told.contains("did you mean \"orders\"?"), "{told}");
 
     let mut wrong = good.clone();
-    wrong.columns.insert("totl".to_owned(), "id".parse().unwrap());
+    wrong
+        .columns
+        .insert("totl".to_owned(), "id".parse().unwrap());
     let told = fatal(wrong).await;
     assert!(told.contains("did you mean \"total\"?"), "{told}");
 
@@ -157,14 +172,19 @@ async fn what_is_wrong_with_the_settings_is_told_at_opening() {
     let mut wrong = good.clone();
     wrong.url = efflux_pipeline::Secret::new(server.url_of("efflux", "hunter2"));
     let told = fatal(wrong).await;
-    assert!(told.contains("password") && !told.contains("hunter2"), "{told}");
+    assert!(
+        told.contains("password") && !told.contains("hunter2"),
+        "{told}"
+    );
 
     let mut wrong = good.clone();
     wrong.url = efflux_pipeline::Secret::new("postgres://efflux:hunter2@:99999999/x");
     let told = fatal(wrong).await;
     assert!(!told.contains("hunter2"), "{told}");
 
-    server.query("CREATE ROLE reader LOGIN PASSWORD 'r'; GRANT SELECT ON orders TO reader").unwrap();
+    server
+        .query("CREATE ROLE reader LOGIN PASSWORD 'r'; GRANT SELECT ON orders TO reader")
+        .unwrap();
     let mut wrong = good;
     wrong.url = efflux_pipeline::Secret::new(server.url_of("reader", "r"));
     let told = fatal(wrong).await;
@@ -198,8 +218,10 @@ async fn of_two_processes_one_writes_and_the_other_is_told() {
     let one = opened(settings(&server, WriteMode::Insert, &[])).await;
     let two = opened(settings(&server, WriteMode::Insert, &[])).await;
     let payload = ["{\"id\":1,\"sku\":\"A\"}"];
-    let (first, second) =
-        tokio::join!(deliver(&one, &payload, None, 4), deliver(&two, &payload, None, 4));
+    let (first, second) = tokio::join!(
+        deliver(&one, &payload, None, 4),
+        deliver(&two, &payload, None, 4)
+    );
     let failed = match (first, second) {
         (Ok(()), Err(failed)) | (Err(failed), Ok(())) => failed,
         other => panic!("{other:?}"),

@@ -135,9 +135,21 @@ mod tests {
         assert_eq!(mode("postgres://a@127.0.0.1/d"), SslMode::Disable);
         assert_eq!(mode("postgres://a@[::1]/d"), SslMode::Disable);
         assert_eq!(mode("postgres://a@db.example/d"), SslMode::Require);
-        assert_eq!(mode("postgres://a@10.0.0.1/d?sslmode=prefer"), SslMode::Require);
-        assert_eq!(mode("postgres://a@db.example/d?sslmode=disable"), SslMode::Disable);
-        assert_eq!(mode("postgres://a@localhost/d?sslmode=require"), SslMode::Require);
-        assert_eq!(mode("postgres://a@localhost,db.example/d"), SslMode::Require);
+        assert_eq!(
+            mode("postgres://a@10.0.0.1/d?sslmode=prefer"),
+            SslMode::Require
+        );
+        assert_eq!(
+            mode("postgres://a@db.example/d?sslmode=disable"),
+            SslMode::Disable
+        );
+        assert_eq!(
+            mode("postgres://a@localhost/d?sslmode=require"),
+            SslMode::Require
+        );
+        assert_eq!(
+            mode("postgres://a@localhost,db.example/d"),
+            SslMode::Require
+        );
     }
 }

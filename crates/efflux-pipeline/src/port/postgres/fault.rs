@@ -98,7 +98,9 @@ mod tests {
         for code in ["22P02", "23505", "22003", "P0001", "54000"] {
             assert!(is_of_a_row(code) && !is_for_later(code), "{code}");
         }
-        for code in ["08006", "40001", "40P01", "53100", "53300", "57P01", "57014"] {
+        for code in [
+            "08006", "40001", "40P01", "53100", "53300", "57P01", "57014",
+        ] {
             assert!(is_for_later(code) && !is_of_a_row(code), "{code}");
         }
         for code in ["28P01", "3D000", "42501", "42P01"] {

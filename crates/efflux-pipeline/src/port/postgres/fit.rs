@@ -172,7 +172,11 @@ mod tests {
             (Fit::Text(None), json!([1]), "[1]"),
             (Fit::Bytes, json!("a\\"), "\\x615c"),
             (Fit::Json, json!("a"), "\"a\""),
-            (Fit::Array, json!(["a\"b\\", null, [1]]), "{\"a\\\"b\\\\\",NULL,{\"1\"}}"),
+            (
+                Fit::Array,
+                json!(["a\"b\\", null, [1]]),
+                "{\"a\\\"b\\\\\",NULL,{\"1\"}}",
+            ),
             (Fit::Real, json!(1.5), "1.5"),
             (Fit::Numeric, json!("1.50"), "1.50"),
         ] {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use tokio_postgres::error::SqlState;
+
 use super::PostgresPortSettings;
 use super::catalogue::{self, Column};
 use super::connection::Connection;
@@ -103,15 +105,30 @@ impl Session {
             }
             begun => begun.map_err(|error| fault(&error))?,
         }
-        let all: Vec<usize> = (0..self.columns.len()).collect();
-        let prepared = self.connection.prepare(&self.statement(&all).insert()).await;
-        prepared.map_err(|error| match fault(&error) {
+        self.try_out().await.map_err(|error| match fault(&error) {
             StageError::Fatal(why) => {
                 StageError::fatal(format!("no row can be written to {}: {why}", self.table))
             }
             other => other,
-        })?;
-        Ok(())
+        })
+    }
+
+    /// Writes no rows, and takes it back: the server plans the statement, and looks at the rights and
+    /// for the key's unique index.
+    async fn try_out(&self) -> Result<(), tokio_postgres::Error> {
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let statement = self
+            .connection
+            .prepare(&self.statement(&all).insert())
+            .await?;
+        let empty: Vec<Option<&str>> = Vec::new();
+        let parameters: Vec<_> = all
+            .iter()
+            .map(|_| &empty as &(dyn tokio_postgres::types::ToSql + Sync))
+            .collect();
+        self.connection.batch_execute("BEGIN").await?;
+        self.connection.execute(&statement, &parameters).await?;
+        self.connection.batch_execute("ROLLBACK").await
     }
 
     async fn begin_position(&self) -> Result<(), tokio_postgres::Error> {
@@ -120,8 +137,10 @@ impl Session {
             self.positions
         );
         let pipeline = self.reader.pipeline.as_str();
-        let begun = self.connection.execute(&sql, &[&pipeline, &self.reader.source]);
-        begun.await.map(drop)
+        self.connection
+            .execute(&sql, &[&pipeline, &self.reader.source])
+            .await
+            .map(drop)
     }
 
     /// Whether the server still listens.
@@ -136,8 +155,11 @@ impl Session {
             self.positions
         );
         let pipeline = self.reader.pipeline.as_str();
-        let asked = self.connection.query_opt(&sql, &[&pipeline, &self.reader.source]);
-        let found = asked.await.map_err(|error| fault(&error))?;
+        let found = self
+            .connection
+            .query_opt(&sql, &[&pipeline, &self.reader.source])
+            .await
+            .map_err(|error| fault(&error))?;
         let sequence: Option<i64> = found.and_then(|row| row.get(0));
         sequence
             .map(|sequence| u64::try_from(sequence).map_err(StageError::fatal))
@@ -145,11 +167,7 @@ impl Session {
     }
 
     /// Moves the position. Answers whether there is anything left to do.
-    pub(super) async fn moves(
-        &self,
-        advance: Advance,
-        before: Before,
-    ) -> Result<bool, StageError> {
+    pub(super) async fn moves(&self, advance: Advance, before: Before) -> Result<bool, StageError> {
         let number = |sequence: u64| i64::try_from(sequence).map_err(StageError::fatal);
         let from = advance.from.map(number).transpose()?;
         let sql = format!(
@@ -161,8 +179,10 @@ impl Session {
         let to = number(advance.to)?;
         let moved = self
             .connection
-            .execute(&sql, &[&pipeline, &self.reader.source, &to, &from]);
-        if moved.await.map_err(|error| fault(&error))? == 1 {
+            .execute(&sql, &[&pipeline, &self.reader.source, &to, &from])
+            .await
+            .map_err(|error| fault(&error))?;
+        if moved == 1 {
             return Ok(true);
         }
         let found = self.position().await?;
@@ -189,7 +209,7 @@ impl Session {
 
 /// Whether a table could not be made because another process makes it.
 fn is_beside_another(error: &tokio_postgres::Error) -> bool {
-    let code = error.code().map(|code| code.code());
+    let code = error.code().map(SqlState::code);
     matches!(code, Some("23505" | "42P07"))
 }
 

@@ -58,8 +58,7 @@ impl Statement<'_> {
     /// Adds the rows that were copied there.
     pub(super) fn unstage(&self) -> Option<String> {
         let from = format!("{STAGED} AS x");
-        (!self.key.is_empty())
-            .then(|| format!("{}; DROP TABLE {STAGED}", self.insert_from(&from)))
+        (!self.key.is_empty()).then(|| format!("{}; DROP TABLE {STAGED}", self.insert_from(&from)))
     }
 
     fn insert_from(&self, from: &str) -> String {
@@ -85,7 +84,10 @@ impl Statement<'_> {
                     WriteMode::Insert => "",
                     WriteMode::Upsert | WriteMode::Copy => " DESC",
                 };
-                (format!("DISTINCT ON ({keys}) "), format!("{keys}, x.n{order}"))
+                (
+                    format!("DISTINCT ON ({keys}) "),
+                    format!("{keys}, x.n{order}"),
+                )
             }
         };
         format!(

@@ -22,11 +22,7 @@ struct Run {
 }
 
 impl Session {
-    pub(super) async fn deliver(
-        &mut self,
-        batch: Batch<'_>,
-        before: Before,
-    ) -> Result<(), Failed> {
+    pub(super) async fn deliver(&mut self, batch: Batch<'_>, before: Before) -> Result<(), Failed> {
         let (runs, mut refused) = self.runs(batch);
         if !self.begin(batch, before).await? {
             return Ok(());
@@ -186,8 +182,9 @@ impl Session {
         if let Some(stage) = statement.stage() {
             self.connection.batch_execute(&stage).await?;
         }
-        let sink = self.connection.copy_in::<_, bytes::Bytes>(&statement.copy());
-        let mut sink = std::pin::pin!(sink.await?);
+        let copy = statement.copy();
+        let sink = self.connection.copy_in::<_, bytes::Bytes>(&copy).await?;
+        let mut sink = std::pin::pin!(sink);
         let mut bytes = BytesMut::with_capacity(COPY_BYTES);
         for (_, values) in rows {
             super::copy_text::write_row(values, &mut bytes);

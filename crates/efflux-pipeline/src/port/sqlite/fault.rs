@@ -5,8 +5,8 @@ use rusqlite::{Error, ErrorCode};
 use crate::stage_error::StageError;
 
 /// What follows from an error that concerns no row.
-pub(super) fn fault(error: Error) -> StageError {
-    match code(&error) {
+pub(super) fn fault(error: &Error) -> StageError {
+    match code(error) {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -24,8 +24,8 @@ pub(super) fn fault(error: Error) -> StageError {
 }
 
 /// What follows from an error of one row: none when the row alone is at fault.
-pub(super) fn fault_of_row(error: Error) -> Result<StageError, StageError> {
-    match code(&error) {
+pub(super) fn fault_of_row(error: &Error) -> Result<StageError, StageError> {
+    match code(error) {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
             Ok(StageError::rejected(format!("SQLite: {error}")))
         }

@@ -48,13 +48,15 @@ impl Session {
             return Err(StageError::fatal(told));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-        connection.busy_timeout(settings.timeout.0).map_err(fault)?;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| fault(&error))?;
+        connection
+            .busy_timeout(settings.timeout.0)
+            .map_err(|error| fault(&error))?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
             )
-            .map_err(fault)?;
+            .map_err(|error| fault(&error))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let columns = columns(&connection, table)?;
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -87,7 +89,7 @@ impl Session {
                 "CREATE TABLE IF NOT EXISTS {positions} (pipeline TEXT NOT NULL, source TEXT NOT \
                  NULL, sequence INTEGER, PRIMARY KEY (pipeline, source))"
             ))
-            .map_err(fault)?;
+            .map_err(|error| fault(&error))?;
         let all: Vec<usize> = (0..self.columns.len()).collect();
         let prepared = self.connection.prepare_cached(&self.statement(&all));
         prepared.map_err(|error| {
@@ -125,7 +127,7 @@ impl Session {
             }
         }
         let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
-        let transaction = begun.map_err(fault)?;
+        let transaction = begun.map_err(|error| fault(&error))?;
         if let Some(advance) = advance
             && !self.moves(&transaction, advance, before)?
         {
@@ -134,16 +136,16 @@ impl Session {
         for (at, row) in rows {
             let mut statement = transaction
                 .prepare_cached(&self.statement(&row.columns))
-                .map_err(fault)?;
+                .map_err(|error| fault(&error))?;
             if let Err(error) = statement.execute(rusqlite::params_from_iter(row.values)) {
-                refused.push((at, fault_of_row(error)?));
+                refused.push((at, fault_of_row(&error)?));
             }
         }
         if !refused.is_empty() {
             refused.sort_by_key(|(at, _)| *at);
             return Err(Failed::Refused(refused));
         }
-        match transaction.commit().map_err(fault_of_row) {
+        match transaction.commit().map_err(|error| fault_of_row(&error)) {
             Ok(()) => Ok(()),
             // A constraint that is looked at when the transaction ends: SQLite does not tell the row.
             Err(Ok(error)) if parcels.len() == 1 => Err(Failed::Refused(vec![(0, error)])),
@@ -175,7 +177,7 @@ impl Session {
                 ),
                 params![self.reader.pipeline.as_str(), self.reader.source, to],
             )
-            .map_err(fault)?;
+            .map_err(|error| fault(&error))?;
         Ok(true)
     }
 
@@ -257,7 +259,7 @@ fn position(
             |row| row.get(0),
         )
         .optional()
-        .map_err(fault)?;
+        .map_err(|error| fault(&error))?;
     found
         .flatten()
         .map(|sequence| u64::try_from(sequence).map_err(StageError::fatal))
@@ -270,7 +272,7 @@ fn columns(connection: &Connection, table: &TableName) -> Result<Vec<Column>, St
     // Hidden is 0 for columns that can be written; others are generated, or of virtual tables.
     let mut statement = connection
         .prepare("SELECT name, type FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0")
-        .map_err(fault)?;
+        .map_err(|error| fault(&error))?;
     let columns = statement
         .query_map(params![table.name, schema], |row| {
             let declared: String = row.get(1)?;
@@ -280,15 +282,15 @@ fn columns(connection: &Connection, table: &TableName) -> Result<Vec<Column>, St
             })
         })
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(fault)?;
+        .map_err(|error| fault(&error))?;
     if columns.is_empty() {
         let mut statement = connection
             .prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
-            .map_err(fault)?;
+            .map_err(|error| fault(&error))?;
         let names = statement
             .query_map([], |row| row.get(0))
             .and_then(Iterator::collect::<Result<Vec<String>, _>>)
-            .map_err(fault)?;
+            .map_err(|error| fault(&error))?;
         let near = did_you_mean(&table.name, names.iter().map(String::as_str));
         return Err(StageError::fatal(format!(
             "there is no table {table}{near}"
