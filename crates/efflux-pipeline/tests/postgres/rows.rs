@@ -43,7 +43,7 @@ async fn every_mode_writes_rows_and_position_together() {
             .unwrap();
         match (mode, key.is_empty()) {
             (WriteMode::Insert, false) => {
-                assert_eq!((row.as_str(), outcome.is_ok()), ("A|1.50", true))
+                assert_eq!((row.as_str(), outcome.is_ok()), ("A|1.50", true));
             }
             (_, false) => assert_eq!((row.as_str(), outcome.is_ok()), ("new|1.50", true)),
             (_, true) => assert_eq!(refused(outcome.unwrap_err()), [0, 1]),
