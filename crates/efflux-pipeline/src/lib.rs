@@ -59,4 +59,14 @@ pub use secret::Secret;
 pub use stage_error::StageError;
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
-pub use transform::{AsyncTransform, Transform};
+pub use transform::{AsyncTransform, Transform, limits as transform_limits};
+#[cfg(feature = "convert")]
+pub use transform::{
+    Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
+};
+#[cfg(feature = "unzip")]
+pub use transform::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "split")]
+pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "xslt")]
+pub use transform::{Xslt, XsltSettings};

@@ -1,5 +1,34 @@
 //! What becomes of a message on its way.
 
+#[cfg(feature = "convert")]
+mod convert;
+pub mod limits;
+#[cfg(any(
+    feature = "convert",
+    feature = "split",
+    feature = "unzip",
+    feature = "xslt"
+))]
+mod part;
+#[cfg(feature = "split")]
+mod split;
+#[cfg(any(feature = "convert", feature = "split"))]
+mod table;
+#[cfg(all(
+    test,
+    any(
+        feature = "convert",
+        feature = "split",
+        feature = "unzip",
+        feature = "xslt"
+    )
+))]
+mod tests;
+#[cfg(feature = "unzip")]
+mod unzip;
+#[cfg(feature = "xslt")]
+mod xslt;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -7,6 +36,16 @@ use async_trait::async_trait;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+#[cfg(feature = "convert")]
+pub use convert::{
+    Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
+};
+#[cfg(feature = "split")]
+pub use split::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "unzip")]
+pub use unzip::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "xslt")]
+pub use xslt::{Xslt, XsltSettings};
 
 /// Makes none, one or many messages out of one.
 ///

@@ -1,0 +1,30 @@
+//! The bounds of the transforms, each with its unit and reason.
+
+/// Bytes of a program in jq's language: 64 KiB. Longer ones are data.
+pub const JQ_BYTES_MAX: usize = 64 * 1024;
+
+/// Names in a path to a value, as in `data.orders.0`: 64.
+pub const PATH_NAMES_MAX: usize = 64;
+
+/// Columns of a table in CSV: 16,384, as many as spreadsheets have.
+pub const COLUMNS_MAX: usize = 16_384;
+
+/// XML elements within elements: 256, as libxml2 has it.
+pub const XML_DEPTH_MAX: usize = 256;
+
+/// XML namespaces that an element and those around it declare: 1,024. Each of them is written to
+/// each part that is cut out.
+pub const XML_NAMESPACES_MAX: usize = 1_024;
+
+/// Entries of an archive by default: 10,000.
+pub const ENTRIES_DEFAULT_MAX: usize = 10_000;
+
+/// Bytes of an archive's contents by default, all entries together: 256 MiB.
+pub const UNPACKED_BYTES_DEFAULT_MAX: usize = 256 * 1024 * 1024;
+
+/// How many times its packed size an entry may become by default: 200. Text that repeats itself
+/// reaches 50; an archive that is made to fill memory reaches 1,000.
+pub const UNPACKED_RATIO_DEFAULT_MAX: u64 = 200;
+
+/// Bytes that an entry may always become, whatever its ratio: 1 MiB.
+pub const UNPACKED_BYTES_ALWAYS: u64 = 1024 * 1024;
