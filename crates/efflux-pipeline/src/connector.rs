@@ -1,5 +1,8 @@
 //! Where messages come from.
 
+pub(crate) mod positioned;
+mod topic;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +11,8 @@ use efflux_storage::particle::Message;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -31,8 +31,11 @@ mod secret;
 mod stage_error;
 
 mod derived_id;
-mod parcel;
 mod step_name;
+
+mod stage;
+
+mod parcel;
 
 mod emit;
 mod template;
@@ -46,17 +49,38 @@ mod router;
 
 mod port;
 
-pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+pub mod closure;
+
+mod aggregate;
+mod step;
+
+mod backoff;
+mod policy;
+
+mod chain;
+
+mod counters;
+mod dead_letter;
+
+mod pipeline;
+
+pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
-pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
+pub use policy::{Policy, Retry, Then};
+pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
 pub use secret::Secret;
+pub use stage::Stage;
 pub use stage_error::StageError;
+pub use step::{Step, StepWork};
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
 pub use transform::{AsyncTransform, Transform, limits as transform_limits};

@@ -1,5 +1,7 @@
 //! Where messages leave a pipeline.
 
+mod topics;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,6 +10,8 @@ use thiserror::Error;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+pub use self::topics::TopicsPort;
 
 /// Why a delivery failed, as a whole or in parts.
 #[derive(Debug, Error)]
