@@ -92,5 +92,7 @@ pub use transform::{
 pub use transform::{ENTRY, Unzip, UnzipSettings};
 #[cfg(feature = "split")]
 pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "jq")]
+pub use transform::{Jq, JqError, JqFilter, JqSettings};
 #[cfg(feature = "xslt")]
 pub use transform::{Xslt, XsltSettings};

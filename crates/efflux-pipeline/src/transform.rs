@@ -2,6 +2,8 @@
 
 #[cfg(feature = "convert")]
 mod convert;
+#[cfg(feature = "jq")]
+mod jq;
 pub mod limits;
 #[cfg(any(
     feature = "convert",
@@ -18,8 +20,10 @@ mod table;
     test,
     any(
         feature = "convert",
+        feature = "jq",
         feature = "split",
         feature = "unzip",
+        feature = "wasm",
         feature = "xslt"
     )
 ))]
@@ -40,6 +44,8 @@ use crate::stage_error::StageError;
 pub use convert::{
     Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
 };
+#[cfg(feature = "jq")]
+pub use jq::{Jq, JqError, JqFilter, JqSettings};
 #[cfg(feature = "split")]
 pub use split::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
 #[cfg(feature = "unzip")]

@@ -28,3 +28,29 @@ pub const UNPACKED_RATIO_DEFAULT_MAX: u64 = 200;
 
 /// Bytes that an entry may always become, whatever its ratio: 1 MiB.
 pub const UNPACKED_BYTES_ALWAYS: u64 = 1024 * 1024;
+
+/// Steps of a program in jq's language for one message by default: ten million, about a second.
+pub const JQ_STEPS_DEFAULT_MAX: u64 = 10_000_000;
+
+/// Outputs of a program in jq's language that are held before they go on: 1,000,000.
+pub const JQ_OUTPUTS_MAX: usize = 1_000_000;
+
+/// Bytes of a text that a program in jq's language makes: 64 MiB.
+pub const JQ_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Elements of an array or object that a program in jq's language makes: four million.
+pub const JQ_ELEMENTS_MAX: usize = 4 * 1024 * 1024;
+
+/// Bits of a whole number that a program in jq's language makes: 65,536, some 20,000 digits.
+pub const JQ_NUMBER_BITS_MAX: u64 = 65_536;
+
+/// Values within values in JSON: 512. Deeper ones are walked by functions that call themselves.
+pub const JSON_DEPTH_MAX: usize = 512;
+
+/// Bytes of stack that a program in jq's language may take on a thread of others: 512 KiB of the
+/// 2 MiB that such a thread has.
+pub const JQ_STACK_BYTES: usize = 512 * 1024;
+
+/// Bytes of stack of the thread on which a program that goes deeper runs once more: 256 MiB, of
+/// which what is not touched takes no memory.
+pub const JQ_DEEP_STACK_BYTES: usize = 256 * 1024 * 1024;

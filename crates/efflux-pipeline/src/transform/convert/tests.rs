@@ -1,7 +1,5 @@
 //! Tests of the step `convert`.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, all of it")]
-
 use efflux_storage::particle::Message;
 use proptest::prelude::*;
 

@@ -1,7 +1,5 @@
 //! Tests of the step `split`.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, all of it")]
-
 use efflux_storage::particle::{ContentEncoding, Message};
 use proptest::prelude::*;
 

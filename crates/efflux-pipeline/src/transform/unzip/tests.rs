@@ -1,7 +1,5 @@
 //! Tests of the step `unzip`.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, all of it")]
-
 use std::io::Write;
 
 use efflux_storage::particle::Message;
@@ -131,7 +129,7 @@ fn a_false_size_in_the_archive_changes_no_bound() {
     let zeros = vec![0; 4 * 1024 * 1024];
     let mut bytes = archive(&[("zeros", &zeros)]);
     // Both headers say that the entry has 10 bytes.
-    let size = (zeros.len() as u32).to_le_bytes();
+    let size = u32::try_from(zeros.len()).unwrap().to_le_bytes();
     let places: Vec<_> = bytes
         .windows(4)
         .enumerate()
