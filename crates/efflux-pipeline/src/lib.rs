@@ -90,9 +90,9 @@ pub use transform::{
 };
 #[cfg(feature = "unzip")]
 pub use transform::{ENTRY, Unzip, UnzipSettings};
-#[cfg(feature = "split")]
-pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
 #[cfg(feature = "jq")]
 pub use transform::{Jq, JqError, JqFilter, JqSettings};
+#[cfg(feature = "split")]
+pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
 #[cfg(feature = "xslt")]
 pub use transform::{Xslt, XsltSettings};

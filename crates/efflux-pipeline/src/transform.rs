@@ -7,8 +7,10 @@ mod jq;
 pub mod limits;
 #[cfg(any(
     feature = "convert",
+    feature = "jq",
     feature = "split",
     feature = "unzip",
+    feature = "wasm",
     feature = "xslt"
 ))]
 mod part;

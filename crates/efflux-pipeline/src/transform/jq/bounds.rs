@@ -22,10 +22,16 @@ pub(super) fn with_looks<'s>(term: Term<&'s str>) -> Term<&'s str> {
         Term::Str(format, parts) => {
             let has_values = parts.iter().any(|part| matches!(part, StrPart::Term(_)));
             let text = Term::Str(format, parts.into_iter().map(part_with_looks).collect());
-            if has_values || format.is_some() { look(text) } else { text }
+            if has_values || format.is_some() {
+                look(text)
+            } else {
+                text
+            }
         }
         Term::Arr(Some(elements)) => look(Term::Arr(Some(boxed(*elements)))),
-        Term::Obj(fields) => look(Term::Obj(fields.into_iter().map(field_with_looks).collect())),
+        Term::Obj(fields) => look(Term::Obj(
+            fields.into_iter().map(field_with_looks).collect(),
+        )),
         Term::Neg(inner) => Term::Neg(boxed(*inner)),
         Term::BinOp(left, operator, right) => operation(*left, operator, *right),
         Term::Label(name, inner) => Term::Label(name, boxed(*inner)),
@@ -61,7 +67,12 @@ pub(super) fn with_looks<'s>(term: Term<&'s str>) -> Term<&'s str> {
                     .collect(),
             ),
         ),
-        other @ (Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) | Term::Var(_)) => other,
+        other @ (Term::Id
+        | Term::Recurse
+        | Term::Num(_)
+        | Term::Arr(None)
+        | Term::Break(_)
+        | Term::Var(_)) => other,
     }
 }
 
@@ -82,7 +93,11 @@ fn look<'s>(term: Term<&'s str>) -> Term<&'s str> {
     Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(look))
 }
 
-fn operation<'s>(left: Term<&'s str>, operator: BinaryOp<&'s str>, right: Term<&'s str>) -> Term<&'s str> {
+fn operation<'s>(
+    left: Term<&'s str>,
+    operator: BinaryOp<&'s str>,
+    right: Term<&'s str>,
+) -> Term<&'s str> {
     let (left, right) = (with_looks(left), with_looks(right));
     match operator {
         BinaryOp::Math(math) => arithmetic(left, math, right),

@@ -14,23 +14,25 @@ use crate::transform::limits::{
     JQ_ELEMENTS_MAX, JQ_NUMBER_BITS_MAX, JQ_TEXT_BYTES_MAX, JSON_DEPTH_MAX,
 };
 
-/// Functions of jaq that are not there: they read a clock or end the process.
-const LEFT_OUT: &[&str] = &["now", "halt"];
+/// Functions of jaq that are not there: what they give does not follow from the message.
+const LEFT_OUT: &[&str] = &["now"];
 
 /// The functions that programs can call.
 pub(super) fn all() -> Vec<Filter<Native<Kind>>> {
     let own = own();
-    let is_own = |name: &str| own.iter().any(|(own, _, _)| *own == name);
+    let names: Vec<_> = own.iter().map(|(name, _, _)| *name).collect();
     let jaqs = jaq_core::funs()
         .chain(jaq_std::funs())
         .chain(jaq_json::funs())
-        .filter(|(name, _, _)| !LEFT_OUT.contains(name) && !is_own(name))
+        .filter(|(name, _, _)| !LEFT_OUT.contains(name) && !names.contains(name))
         .collect::<Vec<_>>();
-    jaqs.into_iter().chain(own.into_iter().map(run)).collect()
+    jaqs.into_iter()
+        .chain(own.into_iter().map(run::<Kind>))
+        .collect()
 }
 
-fn own() -> Vec<Filter<RunPtr<Kind>>> {
-    vec![
+fn own() -> [Filter<RunPtr<Kind>>; 8] {
+    [
         (LOOK, v(0), |cv| {
             look(&cv.1);
             box_once(Ok(cv.1))
@@ -45,7 +47,9 @@ fn own() -> Vec<Filter<RunPtr<Kind>>> {
             let by = cv.0.pop_var();
             let to = cv.0.pop_var();
             let mut next = Some(cv.0.pop_var());
-            let direction = by.partial_cmp(&Val::from(0_isize)).unwrap_or(Ordering::Equal);
+            let direction = by
+                .partial_cmp(&Val::from(0_isize))
+                .unwrap_or(Ordering::Equal);
             Box::new(std::iter::from_fn(move || {
                 // A range makes values without evaluating a term.
                 cv.0.data().step();
@@ -68,7 +72,10 @@ fn own() -> Vec<Filter<RunPtr<Kind>>> {
             }))
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
-        ("env", v(0), |_| box_once(Ok(Val::obj(jaq_json::Map::default())))),
+        ("env", v(0), |_| {
+            box_once(Ok(Val::obj(jaq_json::Map::default())))
+        }),
+        ("halt", v(1), |_| bome(Err(Error::str("it halts")))),
         ("debug_empty", v(0), |_| nothing()),
         ("stderr_empty", v(0), |_| nothing()),
     ]
@@ -129,8 +136,8 @@ fn is_shallow_along(value: &Val, inner: impl Fn(&Val) -> Option<&Val>) -> bool {
 
 /// Ends the run when a text would be repeated until it is too large, or a product would be.
 fn look_at_factors(left: &Val, right: &Val) {
-    let (Val::TStr(text) | Val::BStr(text), Val::Num(times))
-    | (Val::Num(times), Val::TStr(text) | Val::BStr(text)) = (left, right)
+    let ((Val::TStr(text) | Val::BStr(text), Val::Num(times))
+    | (Val::Num(times), Val::TStr(text) | Val::BStr(text))) = (left, right)
     else {
         return;
     };

@@ -6,7 +6,7 @@ use std::thread;
 use jaq_core::compile::Compiler;
 use jaq_core::load::lex::Lexer;
 use jaq_core::load::parse::{Def, Parser, Term};
-use jaq_core::load::{Arena, File, Loader, span};
+use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Ctx, Error, ValX, Vars};
 use jaq_json::Val;
 
@@ -40,8 +40,7 @@ impl Program {
         if text.len() > JQ_BYTES_MAX {
             return Err(fault(0, format!("it has more than {JQ_BYTES_MAX} bytes")));
         }
-        let filter = on_deep_stack(|| compile(text))
-            .unwrap_or_else(|what| Err(fault(0, what)))?;
+        let filter = on_deep_stack(|| compile(text)).unwrap_or_else(|what| Err(fault(0, what)))?;
         Ok(Self {
             filter,
             text: text.clone(),
@@ -51,7 +50,11 @@ impl Program {
     }
 
     /// The outputs as JSON, in order, of at most `bytes_max` bytes each.
-    pub(super) fn outputs(&self, parcel: &Parcel, bytes_max: usize) -> Result<Vec<Vec<u8>>, StageError> {
+    pub(super) fn outputs(
+        &self,
+        parcel: &Parcel,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<u8>>, StageError> {
         self.of(parcel, |outputs| {
             let mut made = Vec::new();
             let mut bytes_left = bytes_max;
@@ -70,7 +73,7 @@ impl Program {
 
     /// Whether the first output is neither `false` nor `null`.
     pub(super) fn is_true(&self, parcel: &Parcel) -> Result<bool, StageError> {
-        self.of(parcel, |mut outputs| match outputs.next() {
+        self.of(parcel, |outputs| match outputs.next() {
             None => Ok(false),
             Some(output) => Ok(!matches!(checked(output)?, Val::Null | Val::Bool(false))),
         })
@@ -96,12 +99,14 @@ impl Program {
             Run::within(&self.filter.lut, self.steps_max, stack_bytes, |run| {
                 let context = Ctx::<Kind>::new(run, Vars::new([metadata]));
                 let mut outputs = self.filter.id.run((context, input));
-                take(&mut outputs).map_err(|what| StageError::rejected(format!("the program: {what}")))
+                take(&mut outputs)
+                    .map_err(|what| StageError::rejected(format!("the program: {what}")))
             })
         };
         let mut done = run(JQ_STACK_BYTES);
         if matches!(done, Err(Exceeded::Stack)) {
-            done = on_deep_stack(|| run(JQ_DEEP_STACK_BYTES / 2)).map_err(StageError::unavailable)?;
+            done =
+                on_deep_stack(|| run(JQ_DEEP_STACK_BYTES / 2)).map_err(StageError::unavailable)?;
         }
         done.unwrap_or_else(|exceeded| Err(self.exceeded(exceeded)))
     }
@@ -150,10 +155,19 @@ fn compile(text: &str) -> Result<jaq_core::Filter<Kind>, JqError> {
         args: Vec::new(),
         body: with_looks(parse(text)?),
     };
-    let built_in = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let built_in = jaq_core::defs()
+        .chain(jaq_std::defs())
+        .chain(jaq_json::defs())
+        .map(as_short_lived);
     let arena = Arena::default();
     let modules = Loader::new(built_in.chain([main]))
-        .load(&arena, File { code: MAIN, path: () })
+        .load(
+            &arena,
+            File {
+                code: MAIN,
+                path: (),
+            },
+        )
         .map_err(|_| fault(text, text, "it cannot be loaded".to_owned()))?;
     Compiler::default()
         .with_global_vars([META])
@@ -163,9 +177,20 @@ fn compile(text: &str) -> Result<jaq_core::Filter<Kind>, JqError> {
             let first = faults.into_iter().flat_map(|(_, faults)| faults).next();
             first.map_or_else(
                 || fault(text, text, "it does not compile".to_owned()),
-                |(name, kind)| fault(text, name, format!("{} {name} is not defined", kind.as_str())),
+                |(name, kind)| {
+                    fault(
+                        text,
+                        name,
+                        format!("{} {name} is not defined", kind.as_str()),
+                    )
+                },
             )
         })
+}
+
+/// A definition of jaq's beside one of this program.
+fn as_short_lived<'s>(definition: Def<&'static str>) -> Def<&'s str> {
+    definition
 }
 
 fn parse(text: &str) -> Result<Term<&str>, JqError> {
@@ -176,25 +201,30 @@ fn parse(text: &str) -> Result<Term<&str>, JqError> {
             |(expected, at)| fault(text, at, format!("{} is missing", expected.as_str())),
         )
     })?;
-    Parser::new(&tokens).parse(|parser| parser.term()).map_err(|faults| {
-        let first = faults.into_iter().next();
-        first.map_or_else(
-            || fault(text, text, "it is no program".to_owned()),
-            |(expected, found)| {
-                let at = found.map_or("", |token| token.0);
-                let what = format!("{} is expected", expected.as_str());
-                match at {
-                    "" => JqError { at: text.len(), what },
-                    at => fault(text, at, what),
-                }
-            },
-        )
-    })
+    Parser::new(&tokens)
+        .parse(|parser| parser.term())
+        .map_err(|faults| {
+            let first = faults.into_iter().next();
+            first.map_or_else(
+                || fault(text, text, "it is no program".to_owned()),
+                |(expected, found)| {
+                    let at = found.map_or("", |token| token.0);
+                    let what = format!("{} is expected", expected.as_str());
+                    match at {
+                        "" => JqError {
+                            at: text.len(),
+                            what,
+                        },
+                        at => fault(text, at, what),
+                    }
+                },
+            )
+        })
 }
 
 /// A fault at a part of the program.
 fn fault(text: &str, part: &str, what: String) -> JqError {
-    let at = span(text, part).start;
+    let at = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
     JqError {
         // A part that is none of the program's belongs to what is built in.
         at: if at <= text.len() { at } else { 0 },

@@ -49,25 +49,46 @@ pub(super) fn metadata(parcel: &Parcel) -> Val {
     let text = |text: &str| Val::from(text.to_owned());
     let optional = |value: Option<&str>| value.map_or(Val::Null, text);
     let object = |fields: Vec<(&str, Val)>| {
-        Val::obj(fields.into_iter().map(|(name, value)| (text(name), value)).collect())
+        Val::obj(
+            fields
+                .into_iter()
+                .map(|(name, value)| (text(name), value))
+                .collect(),
+        )
     };
-    let properties = message.properties().map(|(name, value)| (name, text(value)));
+    let properties = message
+        .properties()
+        .map(|(name, value)| (name, text(value)));
     let origin = parcel.origin();
-    let particle = origin.particle().map(|particle| particle.sequence().to_string());
+    let particle = origin
+        .particle()
+        .map(|particle| particle.sequence().to_string());
     let sequence = particle.map_or(Val::Null, |digits| Val::Num(Num::from_dec_str(&digits)));
     object(vec![
-        ("id", optional(message.id().map(ToString::to_string).as_deref())),
+        (
+            "id",
+            optional(message.id().map(ToString::to_string).as_deref()),
+        ),
         ("data_type", optional(message.data_type())),
         ("content_type", optional(message.content_type())),
         ("message_group", optional(message.message_group())),
-        ("timestamp", optional(message.timestamp().map(|time| time.to_string()).as_deref())),
+        (
+            "timestamp",
+            optional(message.timestamp().map(|time| time.to_string()).as_deref()),
+        ),
         ("properties", object(properties.collect())),
         (
             "origin",
             object(vec![
-                ("topic", optional(origin.topic().map(ToString::to_string).as_deref())),
+                (
+                    "topic",
+                    optional(origin.topic().map(ToString::to_string).as_deref()),
+                ),
                 ("sequence", sequence),
-                ("id", optional(origin.id().map(ToString::to_string).as_deref())),
+                (
+                    "id",
+                    optional(origin.id().map(ToString::to_string).as_deref()),
+                ),
             ]),
         ),
     ])
@@ -80,7 +101,12 @@ pub(super) fn write(value: &Val, bytes_max: usize) -> Result<Vec<u8>, String> {
     Ok(json)
 }
 
-fn write_into(value: &Val, json: &mut Vec<u8>, bytes_max: usize, depth: usize) -> Result<(), String> {
+fn write_into(
+    value: &Val,
+    json: &mut Vec<u8>,
+    bytes_max: usize,
+    depth: usize,
+) -> Result<(), String> {
     if depth > JSON_DEPTH_MAX {
         return Err(format!("an output is more than {JSON_DEPTH_MAX} deep"));
     }
@@ -91,11 +117,16 @@ fn write_into(value: &Val, json: &mut Vec<u8>, bytes_max: usize, depth: usize) -
         Val::Null => json.extend_from_slice(b"null"),
         Val::Bool(truth) => json.extend_from_slice(if *truth { b"true" } else { b"false" }),
         Val::Num(Num::Float(number)) if !number.is_finite() => {
-            return Err("an output has a number that JSON does not have: an infinite one, or none".to_owned());
+            return Err(
+                "an output has a number that JSON does not have: an infinite one, or none"
+                    .to_owned(),
+            );
         }
         Val::Num(number) => json.extend_from_slice(number.to_string().as_bytes()),
         Val::TStr(text) => write_text(text, json)?,
-        Val::BStr(_) => return Err("an output has bytes in it, which JSON does not have".to_owned()),
+        Val::BStr(_) => {
+            return Err("an output has bytes in it, which JSON does not have".to_owned());
+        }
         Val::Arr(elements) => {
             json.push(b'[');
             for (place, element) in elements.iter().enumerate() {
@@ -126,6 +157,7 @@ fn write_into(value: &Val, json: &mut Vec<u8>, bytes_max: usize, depth: usize) -
 }
 
 fn write_text(text: &[u8], json: &mut Vec<u8>) -> Result<(), String> {
-    let text = std::str::from_utf8(text).map_err(|_| "an output has a text that is no UTF-8".to_owned())?;
+    let text = std::str::from_utf8(text)
+        .map_err(|_| "an output has a text that is no UTF-8".to_owned())?;
     serde_json::to_writer(json, text).map_err(|error| error.to_string())
 }
