@@ -5,6 +5,7 @@ mod convert;
 #[cfg(feature = "jq")]
 mod jq;
 pub mod limits;
+mod metadata;
 #[cfg(any(
     feature = "convert",
     feature = "jq",
@@ -54,6 +55,8 @@ pub use split::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, 
 pub use unzip::{ENTRY, Unzip, UnzipSettings};
 #[cfg(feature = "xslt")]
 pub use xslt::{Xslt, XsltSettings};
+
+pub use self::metadata::{MetadataSettings, MetadataTransform};
 
 /// Makes none, one or many messages out of one.
 ///
