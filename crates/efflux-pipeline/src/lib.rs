@@ -94,9 +94,13 @@ pub use transform::{
 };
 #[cfg(feature = "unzip")]
 pub use transform::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "fetch")]
+pub use transform::{Fetch, FetchSettings};
 #[cfg(feature = "jq")]
 pub use transform::{Jq, JqError, JqFilter, JqSettings};
 #[cfg(feature = "split")]
 pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "wasm")]
+pub use transform::{Wasm, WasmSettings};
 #[cfg(feature = "xslt")]
 pub use transform::{Xslt, XsltSettings};

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "convert")]
 mod convert;
+#[cfg(feature = "fetch")]
+mod fetch;
 #[cfg(feature = "jq")]
 mod jq;
 pub mod limits;
@@ -33,6 +35,8 @@ mod table;
 mod tests;
 #[cfg(feature = "unzip")]
 mod unzip;
+#[cfg(feature = "wasm")]
+mod wasm;
 #[cfg(feature = "xslt")]
 mod xslt;
 
@@ -47,12 +51,16 @@ use crate::stage_error::StageError;
 pub use convert::{
     Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
 };
+#[cfg(feature = "fetch")]
+pub use fetch::{Fetch, FetchSettings};
 #[cfg(feature = "jq")]
 pub use jq::{Jq, JqError, JqFilter, JqSettings};
 #[cfg(feature = "split")]
 pub use split::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
 #[cfg(feature = "unzip")]
 pub use unzip::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "wasm")]
+pub use wasm::{Wasm, WasmSettings};
 #[cfg(feature = "xslt")]
 pub use xslt::{Xslt, XsltSettings};
 

@@ -1,5 +1,7 @@
 //! The bounds of the transforms, each with its unit and reason.
 
+use std::time::Duration;
+
 /// Bytes of a program in jq's language: 64 KiB. Longer ones are data.
 pub const JQ_BYTES_MAX: usize = 64 * 1024;
 
@@ -54,3 +56,34 @@ pub const JQ_STACK_BYTES: usize = 512 * 1024;
 /// Bytes of stack of the thread on which a program that goes deeper runs once more: 256 MiB, of
 /// which what is not touched takes no memory.
 pub const JQ_DEEP_STACK_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of a module in WebAssembly: 16 MiB.
+pub const WASM_MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Units of fuel that a module may take for one message by default: a thousand million, some
+/// seconds.
+pub const WASM_FUEL_DEFAULT_MAX: u64 = 1_000_000_000;
+
+/// Bytes of memory that a module may have by default: 256 MiB.
+pub const WASM_MEMORY_DEFAULT_MAX: u64 = 256 * 1024 * 1024;
+
+/// Elements of the tables of a module: 100,000.
+pub const WASM_TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Messages that a module may make of one: 1,000,000.
+pub const WASM_OUTPUTS_MAX: usize = 1_000_000;
+
+/// Bytes of the reason for which a module rejects a message: 1,024.
+pub const WASM_REASON_BYTES_MAX: i32 = 1_024;
+
+/// Bytes of an answer that is fetched by default: 16 MiB, as a payload may have.
+pub const FETCH_BYTES_DEFAULT_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long an answer may take by default: 30 seconds, a third of a lease.
+pub const FETCH_TIME_DEFAULT_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer's head: 64 KiB.
+pub const FETCH_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an answer's `Retry-After` is believed: an hour.
+pub const FETCH_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);

@@ -17,7 +17,7 @@ pub(super) const TIMES: &str = "!times";
 const OPERAND: &str = "$!operand";
 
 /// The same program with looks in it.
-pub(super) fn with_looks<'s>(term: Term<&'s str>) -> Term<&'s str> {
+pub(super) fn with_looks(term: Term<&str>) -> Term<&str> {
     match term {
         Term::Str(format, parts) => {
             let has_values = parts.iter().any(|part| matches!(part, StrPart::Term(_)));
@@ -76,19 +76,19 @@ pub(super) fn with_looks<'s>(term: Term<&'s str>) -> Term<&'s str> {
     }
 }
 
-fn definition_with_looks<'s>(definition: Def<&'s str>) -> Def<&'s str> {
+fn definition_with_looks(definition: Def<&str>) -> Def<&str> {
     Def {
         body: with_looks(definition.body),
         ..definition
     }
 }
 
-fn boxed<'s>(term: Term<&'s str>) -> Box<Term<&'s str>> {
+fn boxed(term: Term<&str>) -> Box<Term<&str>> {
     Box::new(with_looks(term))
 }
 
 /// `term | look`.
-fn look<'s>(term: Term<&'s str>) -> Term<&'s str> {
+fn look(term: Term<&str>) -> Term<&str> {
     let look = Term::Call(LOOK, Vec::new());
     Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(look))
 }
@@ -140,7 +140,7 @@ fn field_with_looks<'s>(
     }
 }
 
-fn pattern_with_looks<'s>(pattern: Pattern<&'s str>) -> Pattern<&'s str> {
+fn pattern_with_looks(pattern: Pattern<&str>) -> Pattern<&str> {
     match pattern {
         Pattern::Var(name) => Pattern::Var(name),
         Pattern::Arr(parts) => Pattern::Arr(parts.into_iter().map(pattern_with_looks).collect()),
@@ -153,7 +153,7 @@ fn pattern_with_looks<'s>(pattern: Pattern<&'s str>) -> Pattern<&'s str> {
     }
 }
 
-fn place_with_looks<'s>(part: Part<Term<&'s str>>) -> Part<Term<&'s str>> {
+fn place_with_looks(part: Part<Term<&str>>) -> Part<Term<&str>> {
     match part {
         Part::Index(place) => Part::Index(with_looks(place)),
         Part::Range(from, to) => Part::Range(from.map(with_looks), to.map(with_looks)),

@@ -201,25 +201,23 @@ fn parse(text: &str) -> Result<Term<&str>, JqError> {
             |(expected, at)| fault(text, at, format!("{} is missing", expected.as_str())),
         )
     })?;
-    Parser::new(&tokens)
-        .parse(|parser| parser.term())
-        .map_err(|faults| {
-            let first = faults.into_iter().next();
-            first.map_or_else(
-                || fault(text, text, "it is no program".to_owned()),
-                |(expected, found)| {
-                    let at = found.map_or("", |token| token.0);
-                    let what = format!("{} is expected", expected.as_str());
-                    match at {
-                        "" => JqError {
-                            at: text.len(),
-                            what,
-                        },
-                        at => fault(text, at, what),
-                    }
-                },
-            )
-        })
+    Parser::new(&tokens).parse(Parser::term).map_err(|faults| {
+        let first = faults.into_iter().next();
+        first.map_or_else(
+            || fault(text, text, "it is no program".to_owned()),
+            |(expected, found)| {
+                let at = found.map_or("", |token| token.0);
+                let what = format!("{} is expected", expected.as_str());
+                match at {
+                    "" => JqError {
+                        at: text.len(),
+                        what,
+                    },
+                    at => fault(text, at, what),
+                }
+            },
+        )
+    })
 }
 
 /// A fault at a part of the program.

@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
             stack_begins: stack_place(),
             stack_bytes,
         };
-        panic::catch_unwind(AssertUnwindSafe(|| work(&run))).map_err(|payload| exceeded(payload))
+        panic::catch_unwind(AssertUnwindSafe(|| work(&run))).map_err(exceeded)
     }
 
     /// Counts a step.
