@@ -54,6 +54,19 @@ fn files_come_out_in_the_archives_order_with_their_names() {
 }
 
 #[test]
+fn an_archive_of_another_program_is_read() {
+    // Written by Python: a folder, deflated and stored entries, a name beyond ASCII.
+    let bytes = include_bytes!("../../../tests/data/inbox.zip");
+    let made = apply(&matching("orders/*.csv"), Message::new(&bytes[..])).unwrap();
+    let names: Vec<_> = made
+        .iter()
+        .map(|made| made.property(ENTRY).unwrap())
+        .collect();
+    assert_eq!(names, ["orders/west.csv", "orders/éast.csv"]);
+    assert_eq!(apply(&all(), Message::new(&bytes[..])).unwrap().len(), 3);
+}
+
+#[test]
 fn a_pattern_chooses_by_the_whole_name() {
     let bytes = archive(&[
         ("a.csv", b"1"),
