@@ -1,5 +1,8 @@
 //! Where messages come from.
 
+#[cfg(feature = "files")]
+mod files;
+pub(crate) mod line_cutter;
 pub(crate) mod positioned;
 mod topic;
 
@@ -12,6 +15,8 @@ use efflux_storage::particle::Message;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "files")]
+pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.
