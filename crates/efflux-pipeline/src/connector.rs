@@ -4,6 +4,7 @@
 mod files;
 pub(crate) mod line_cutter;
 pub(crate) mod positioned;
+mod stdin;
 mod topic;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::stage_error::StageError;
 
 #[cfg(feature = "files")]
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

@@ -20,9 +20,15 @@ fn gone() -> StageError {
 async fn whole_files_come_in_the_order_of_their_modification_and_are_moved() {
     let folder = Folder::new();
     folder.write("b.txt", "first");
-    let older = fs::metadata(folder.path("b.txt")).unwrap().modified().unwrap();
+    let older = fs::metadata(folder.path("b.txt"))
+        .unwrap()
+        .modified()
+        .unwrap();
     folder.write("a.txt", "second");
-    let file = OpenOptions::new().write(true).open(folder.path("a.txt")).unwrap();
+    let file = OpenOptions::new()
+        .write(true)
+        .open(folder.path("a.txt"))
+        .unwrap();
     file.set_modified(older + Duration::from_secs(1)).unwrap();
     let connector = folder.connector();
     let intake = poll(&connector).await.unwrap();
@@ -43,7 +49,10 @@ async fn a_file_that_grows_slowly_is_taken_when_it_rests() {
     let folder = Folder::new();
     let connector = folder.connector();
     folder.write("slow.txt", "");
-    let mut file = OpenOptions::new().append(true).open(folder.path("slow.txt")).unwrap();
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(folder.path("slow.txt"))
+        .unwrap();
     for _ in 0..20 {
         file.write_all(b"x").unwrap();
         let polled = connector.poll(super::folder::MAX);
@@ -79,9 +88,13 @@ async fn a_file_written_anew_is_another_version_even_with_the_same_content() {
     let mut ids = Vec::new();
     for seconds in [0, 10] {
         folder.write("a.txt", "the same");
-        let file = OpenOptions::new().write(true).open(folder.path("a.txt")).unwrap();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(folder.path("a.txt"))
+            .unwrap();
         let modified = file.metadata().unwrap().modified().unwrap();
-        file.set_modified(modified + Duration::from_secs(seconds)).unwrap();
+        file.set_modified(modified + Duration::from_secs(seconds))
+            .unwrap();
         let intake = poll(&connector).await.unwrap();
         ids.push(intake.parcels[0].message.id().cloned());
         connector.ack(intake.receipt).await.unwrap();
@@ -179,7 +192,15 @@ async fn ten_thousand_files_are_taken_once_each() {
 async fn only_what_matches_is_taken_and_folders_within_only_when_asked() {
     let mut folder = Folder::new();
     folder.settings.patterns = vec!["*.csv".to_owned(), "in/*.json".to_owned()];
-    for name in ["a.csv", "a.txt", "in/b.json", "in/c.csv", "out/d.json", ".h.csv", ".h/e.csv"] {
+    for name in [
+        "a.csv",
+        "a.txt",
+        "in/b.json",
+        "in/c.csv",
+        "out/d.json",
+        ".h.csv",
+        ".h/e.csv",
+    ] {
         folder.write(name, name);
     }
     assert_eq!(take_all(&folder.connector()).await, ["a.csv"]);
@@ -200,8 +221,14 @@ async fn links_pipes_and_names_that_are_no_text_do_no_harm() {
     symlink(outside.path("."), folder.path("way")).unwrap();
     symlink(folder.path("."), folder.path("round")).unwrap();
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mknodat(rustix::fs::CWD, folder.path("pipe"), rustix::fs::FileType::Fifo, mode, 0)
-        .unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.path("pipe"),
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .unwrap();
     let name = std::ffi::OsStr::from_bytes(b"\xff\xfe.txt");
     folder.write(name, "odd name");
     let connector = folder.connector();
@@ -232,10 +259,18 @@ async fn what_is_too_large_or_cannot_be_read_is_told_and_the_others_go_on() {
         .collect();
     refused.sort();
     let (name, why) = &refused[0];
-    assert_eq!((*name, why.contains("at most 16777216")), ("large", true), "{why}");
+    assert_eq!(
+        (*name, why.contains("at most 16777216")),
+        ("large", true),
+        "{why}"
+    );
     if !is_root {
         let (name, why) = &refused[1];
-        assert_eq!((*name, why.contains("cannot be read")), ("shut", true), "{why}");
+        assert_eq!(
+            (*name, why.contains("cannot be read")),
+            ("shut", true),
+            "{why}"
+        );
     }
     assert!(texts(&intake).contains(&"small".to_owned()));
     connector.ack(intake.receipt).await.unwrap();
@@ -281,7 +316,11 @@ async fn a_second_connector_waits_until_the_first_is_gone() {
     let second = folder.connector();
     let told = refusal(&second).await;
     assert!(told.is_retryable());
-    assert!(told.to_string().contains("another pipeline takes the same files"), "{told}");
+    assert!(
+        told.to_string()
+            .contains("another pipeline takes the same files"),
+        "{told}"
+    );
     first.ack(intake.receipt).await.unwrap();
     first.close().await.unwrap();
     folder.write("b", "b");
@@ -315,7 +354,11 @@ async fn files_that_are_taken_away_meanwhile_are_left_out() {
     folder.write("b", "b");
     let connector = folder.connector();
     let waits = connector.poll(super::folder::MAX);
-    assert!(tokio::time::timeout(Duration::from_secs(1), waits).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), waits)
+            .await
+            .is_err()
+    );
     fs::remove_file(folder.path("a")).unwrap();
     let intake = poll(&connector).await.unwrap();
     assert_eq!(texts(&intake), ["b"]);
@@ -334,7 +377,10 @@ async fn what_cannot_be_put_away_is_told_until_it_can_and_not_delivered_twice() 
     folder.write(".done", "in the way");
     assert!(connector.ack(intake.receipt).await.is_err());
     let told = refusal(&connector).await;
-    assert!(told.is_retryable() && told.to_string().contains("cannot be put away"), "{told}");
+    assert!(
+        told.is_retryable() && told.to_string().contains("cannot be put away"),
+        "{told}"
+    );
     fs::remove_file(folder.path(".done")).unwrap();
     // The folder that is open is gone: the next begins with a new one.
     connector.close().await.unwrap();
@@ -381,12 +427,22 @@ async fn a_file_that_is_written_is_taken_when_it_rests_without_a_scan() {
 
 #[test]
 fn settings_that_cannot_work_are_told() {
-    let wrong: &[(&dyn Fn(&mut FilesSettings), &str)] = &[
+    type Break<'a> = &'a dyn Fn(&mut FilesSettings);
+    let wrong: &[(Break<'_>, &str)] = &[
         (&|it| it.folder = "".into(), "no folder is named"),
         (&|it| it.patterns = vec!["[".into()], "is no pattern"),
-        (&|it| it.done = FilesDone::Move("../x".into()), "names no folder"),
-        (&|it| it.rescan = Period(Duration::ZERO), "a rescan every 0ms"),
-        (&|it| it.form = FilesForm::Csv { separator: '"' }, "cannot separate"),
+        (
+            &|it| it.done = FilesDone::Move("../x".into()),
+            "names no folder",
+        ),
+        (
+            &|it| it.rescan = Period(Duration::ZERO),
+            "a rescan every 0ms",
+        ),
+        (
+            &|it| it.form = FilesForm::Csv { separator: '"' },
+            "cannot separate",
+        ),
     ];
     for (break_it, expect) in wrong {
         let mut settings = FilesSettings::new("in");

@@ -9,21 +9,24 @@ use efflux_pipeline::{
 };
 use tempfile::TempDir;
 
-pub const MAX: IntakeMax = IntakeMax {
+pub(crate) const MAX: IntakeMax = IntakeMax {
     messages: 500,
     bytes: 4 << 20,
 };
 
+/// What the second of two connectors is told.
+pub(crate) const LOCKED: &str = "another pipeline takes the same files";
+
 /// A folder with files.
-pub struct Folder {
+pub(crate) struct Folder {
     kept: TempDir,
-    pub settings: FilesSettings,
+    pub(crate) settings: FilesSettings,
 }
 
 impl Folder {
     /// An empty folder, looked through every 5 s and without notifications, so that time is all that
     /// makes files rest.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let kept = tempfile::tempdir().unwrap();
         let mut settings = FilesSettings::new(kept.path());
         settings.watch = false;
@@ -31,22 +34,22 @@ impl Folder {
         Self { kept, settings }
     }
 
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.kept.path().join(name)
     }
 
-    pub fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub fn connector(&self) -> FilesConnector {
+    pub(crate) fn connector(&self) -> FilesConnector {
         FilesConnector::new(self.settings.clone()).unwrap()
     }
 
     /// The names in one of its folders, without those that begin with a dot.
-    pub fn names(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path(folder)) else {
             return Vec::new();
         };
@@ -58,26 +61,32 @@ impl Folder {
 }
 
 /// The next intake; none when none comes within a minute.
-pub async fn poll(connector: &impl Connector) -> Option<Intake> {
-    let polled = tokio::time::timeout(Duration::from_secs(60), connector.poll(MAX)).await;
-    polled.ok()?.unwrap()
+pub(crate) async fn poll(connector: &impl Connector) -> Option<Intake> {
+    loop {
+        let polled = tokio::time::timeout(Duration::from_secs(60), connector.poll(MAX)).await;
+        match polled.ok()? {
+            // A process that another test begins holds all locks for a moment.
+            Err(error) if error.to_string().contains(LOCKED) => tokio::task::yield_now().await,
+            polled => return polled.unwrap(),
+        }
+    }
 }
 
 /// The error of the next poll.
-pub async fn refusal(connector: &impl Connector) -> StageError {
+pub(crate) async fn refusal(connector: &impl Connector) -> StageError {
     connector.poll(MAX).await.unwrap_err()
 }
 
-pub fn text(message: &Message) -> String {
+pub(crate) fn text(message: &Message) -> String {
     String::from_utf8_lossy(message.payload()).into_owned()
 }
 
-pub fn texts(intake: &Intake) -> Vec<String> {
+pub(crate) fn texts(intake: &Intake) -> Vec<String> {
     intake.parcels.iter().map(|it| text(&it.message)).collect()
 }
 
 /// The payloads of all that comes, each intake acknowledged; ends when nothing comes for a minute.
-pub async fn take_all(connector: &impl Connector) -> Vec<String> {
+pub(crate) async fn take_all(connector: &impl Connector) -> Vec<String> {
     let mut taken = Vec::new();
     while let Some(intake) = poll(connector).await {
         taken.extend(texts(&intake));

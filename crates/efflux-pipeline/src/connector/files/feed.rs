@@ -78,10 +78,11 @@ impl Feed {
             self.was_there = true;
             self.finder.start_over();
         }
-        let left = std::mem::take(&mut self.left).into_iter();
-        left.fold(Ok(()), |so_far, file| {
-            so_far.and(self.put_away(file, now))
-        })?;
+        let mut put_away = Ok(());
+        for file in std::mem::take(&mut self.left) {
+            put_away = put_away.and(self.put_away(file, now));
+        }
+        put_away?;
         self.find(now)?;
         if let Some(intake) = self.fill(max, now) {
             return Ok(Step::Intake(intake));
