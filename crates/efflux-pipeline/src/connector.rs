@@ -1,6 +1,10 @@
 //! Where messages come from.
 
+#[cfg(feature = "files")]
+mod files;
+pub(crate) mod line_cutter;
 pub(crate) mod positioned;
+mod stdin;
 mod topic;
 
 use std::fmt;
@@ -12,6 +16,9 @@ use efflux_storage::particle::Message;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "files")]
+pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

@@ -68,6 +68,9 @@ mod pipeline;
 
 pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+#[cfg(feature = "files")]
+pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+pub use connector::{StdinConnector, StdinForm, StdinSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
