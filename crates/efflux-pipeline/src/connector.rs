@@ -1,5 +1,8 @@
 //! Where messages come from.
 
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +11,9 @@ use efflux_storage::particle::Message;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
 
 /// Names an intake until it is answered. Only its connector knows what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -37,6 +37,11 @@ mod step_name;
 mod emit;
 mod template;
 
+#[cfg(feature = "rabbitmq")]
+mod amqp;
+#[cfg(feature = "rabbitmq")]
+mod arrival;
+
 mod connector;
 
 mod filter;
@@ -46,13 +51,19 @@ mod router;
 
 mod port;
 
+#[cfg(feature = "rabbitmq")]
+pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+#[cfg(feature = "rabbitmq")]
+pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
 pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+#[cfg(feature = "rabbitmq")]
+pub use port::{RabbitMqPort, RabbitMqPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
 pub use secret::Secret;

@@ -1,5 +1,8 @@
 //! Where messages leave a pipeline.
 
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,6 +11,9 @@ use thiserror::Error;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
 
 /// Why a delivery failed, as a whole or in parts.
 #[derive(Debug, Error)]
