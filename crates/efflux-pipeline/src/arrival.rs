@@ -30,6 +30,15 @@ pub enum WithoutId {
     Content,
 }
 
+/// A number that no other connection has: what has no id is told apart by it.
+pub(crate) fn nonce() -> Result<[u8; 16], StageError> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| {
+        StageError::unavailable(format!("the system gives no randomness: {error}"))
+    })?;
+    Ok(nonce)
+}
+
 /// What a broker delivered, field by field. Nothing is checked until the end.
 #[derive(Debug, Default)]
 pub(crate) struct Arrival {
@@ -126,7 +135,7 @@ impl Arrival {
     pub(crate) fn into_message(
         mut self,
         other_id: impl FnOnce(&Self) -> Id,
-    ) -> Result<Message, (Message, StageError)> {
+    ) -> Result<Message, Box<(Message, StageError)>> {
         let given = self.id.take().map(|text| (text.parse::<Id>(), text));
         let id = match given {
             Some((Ok(id), _)) => id,
@@ -148,7 +157,7 @@ impl Arrival {
         };
         let fits = |message: &Message| message.check().is_ok() && bytes_of(message) <= metadata_max;
         let closest = self.build(id, fits, REFUSED_PROPERTIES_MAX);
-        Err((closest, StageError::rejected(why)))
+        Err(Box::new((closest, StageError::rejected(why))))
     }
 
     /// The message with those fields that `keeps` lets stay.
@@ -210,9 +219,8 @@ fn bytes_of(message: &Message) -> usize {
 mod tests {
     use super::*;
 
-    fn made(arrival: Arrival) -> Result<Message, (Message, String)> {
-        let made = arrival.into_message(|arrival| arrival.content_id("queue"));
-        made.map_err(|(message, error)| (message, error.reason()))
+    fn made(arrival: Arrival) -> Result<Message, Box<(Message, StageError)>> {
+        arrival.into_message(|arrival| arrival.content_id("queue"))
     }
 
     fn with_properties(properties: impl IntoIterator<Item = (String, String)>) -> Arrival {
@@ -242,7 +250,8 @@ mod tests {
     fn what_does_not_fit_is_refused_and_keeps_the_rest() {
         let text = |text: &str, times| text.repeat(times);
         let check = |arrival: Arrival, told: &str| {
-            let (message, why) = made(arrival).unwrap_err();
+            let (message, error) = *made(arrival).unwrap_err();
+            let why = error.reason();
             assert!(why.contains(told), "{why} does not tell {told}");
             message.check().unwrap();
             assert!(bytes_of(&message) <= METADATA_BYTES_MAX);

@@ -39,7 +39,8 @@ impl Default for EmitMax {
 /// use efflux_pipeline::particle::Message;
 ///
 /// let input = Parcel::of_message(Message::new("a b").with_id("order-1".parse()?));
-/// let mut out = Emit::new(&input, &"split".parse()?, EmitMax::default());
+/// let step = "split".parse()?;
+/// let mut out = Emit::new(&input, &step, EmitMax::default());
 /// out.push(Message::new("a"))?;
 /// out.push(Message::new("b"))?;
 ///

@@ -31,16 +31,22 @@ mod secret;
 mod stage_error;
 
 mod derived_id;
-mod parcel;
 mod step_name;
+
+mod stage;
+
+mod parcel;
 
 mod emit;
 mod template;
 
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod arrival;
+
 #[cfg(feature = "rabbitmq")]
 mod amqp;
-#[cfg(feature = "rabbitmq")]
-mod arrival;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 
 mod connector;
 
@@ -51,23 +57,48 @@ mod router;
 
 mod port;
 
-#[cfg(feature = "rabbitmq")]
+pub mod closure;
+
+mod aggregate;
+mod step;
+
+mod backoff;
+mod policy;
+
+mod chain;
+
+mod counters;
+mod dead_letter;
+
+mod pipeline;
+
+pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
 pub use arrival::WithoutId;
-pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt};
+pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+#[cfg(feature = "mqtt")]
+pub use connector::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]
 pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
+pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
 pub use filter::{Filter, QueryFilter};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
-pub use port::{Advance, Batch, Failed, Kept, Port, Reader};
+pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
+pub use policy::{Policy, Retry, Then};
+pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
+#[cfg(feature = "mqtt")]
+pub use port::{MqttPort, MqttPortSettings};
 #[cfg(feature = "rabbitmq")]
 pub use port::{RabbitMqPort, RabbitMqPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, Router};
 pub use secret::Secret;
+pub use stage::Stage;
 pub use stage_error::StageError;
+pub use step::{Step, StepWork};
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
 pub use transform::{AsyncTransform, Transform};

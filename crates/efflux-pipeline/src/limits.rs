@@ -16,3 +16,30 @@ pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes that a template may become: 1 MiB.
 pub const RENDERED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Steps of a pipeline: 64. Longer lines are easier to follow as two pipelines with a topic between
+/// them.
+pub const STEPS_MAX: usize = 64;
+
+/// Intakes that may be under way at once: 64. Each holds its messages in memory.
+pub const IN_FLIGHT_MAX: usize = 64;
+
+/// Messages of one intake: 65,536, as many as one append takes.
+pub const BATCH_MESSAGES_MAX: usize = 65_536;
+
+/// Messages that one awaiting step works on at once: 16, so that a slow server is not flooded.
+pub const AWAITED_MAX: usize = 16;
+
+/// Threads that a pipeline may leave behind in steps that hang: 4. With one more it stops, for each
+/// of them holds memory and perhaps a core.
+pub const HUNG_THREADS_MAX: usize = 4;
+
+/// Bytes of the text that tells in a dead letter why it is one: 2 KiB of the 4 KiB that a property
+/// may have, however the bytes are counted.
+pub const ERROR_TEXT_BYTES_MAX: usize = 2048;
+
+/// Messages that an aggregate holds at most, of all keys together: 65,536. Each holds its ticket.
+pub const AGGREGATED_MESSAGES_MAX: usize = 65_536;
+
+/// Keys that a step remembers to leave out duplicates: 1,000,000 at most, about 100 MB.
+pub const REMEMBERED_KEYS_MAX: usize = 1_000_000;

@@ -8,6 +8,7 @@ use efflux_storage::particle::limits::CONTENT_BYTES_DEFAULT_MAX;
 use efflux_storage::particle::{Id, Message, Metadata, Particle, TopicName};
 use serde_json::Value;
 
+use crate::stage::Stage;
 use crate::stage_error::StageError;
 
 /// The property that tells which message a message was made of: the id it had in its source.
@@ -30,6 +31,8 @@ pub struct Parcel {
     /// The message as it is by now.
     pub message: Message,
     origin: Arc<Origin>,
+    /// The stage that it goes on with, when it was in the pipeline before.
+    entry: Option<Stage>,
 }
 
 /// Where a parcel comes from: shared by all that become of it.
@@ -52,21 +55,29 @@ impl Parcel {
             topic: None,
             particle: None,
         });
-        Self { message, origin }
+        Self {
+            message,
+            origin,
+            entry: None,
+        }
     }
 
     /// A particle of a topic: its message has its id.
     #[must_use]
     pub fn of_particle(topic: TopicName, particle: Particle) -> Self {
+        let message = Message::from(&particle);
         let metadata = particle.metadata();
         let origin = Arc::new(Origin {
             id: Some(metadata.id()),
             correlation: metadata.property(CORRELATION).map(ToOwned::to_owned),
             topic: Some(topic),
-            particle: Some(particle.clone()),
+            particle: Some(particle),
         });
-        let message = Message::from(&particle);
-        Self { message, origin }
+        Self {
+            message,
+            origin,
+            entry: None,
+        }
     }
 
     /// Where it comes from.
@@ -80,7 +91,22 @@ impl Parcel {
         Self {
             message,
             origin: Arc::clone(origin),
+            entry: None,
         }
+    }
+
+    /// A message that was in the pipeline before and goes on with this stage.
+    pub(crate) fn returning(origin: Origin, message: Message, entry: Stage) -> Self {
+        Self {
+            message,
+            origin: Arc::new(origin),
+            entry: Some(entry),
+        }
+    }
+
+    /// The stage that it goes on with, when it was in the pipeline before.
+    pub(crate) const fn entry(&self) -> Option<&Stage> {
+        self.entry.as_ref()
     }
 
     /// The payload, decompressed if the metadata say that it is compressed.
@@ -123,6 +149,20 @@ impl Parcel {
 }
 
 impl Origin {
+    /// The origin that a dead letter tells.
+    pub(crate) const fn told(
+        id: Option<Id>,
+        correlation: Option<String>,
+        topic: Option<TopicName>,
+    ) -> Self {
+        Self {
+            id,
+            correlation,
+            topic,
+            particle: None,
+        }
+    }
+
     /// The id of the message as its source gave it.
     #[must_use]
     pub const fn id(&self) -> Option<&Id> {

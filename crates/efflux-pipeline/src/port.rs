@@ -1,7 +1,12 @@
 //! Where messages leave a pipeline.
 
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod rounds;
+mod topics;
 
 use std::fmt;
 
@@ -12,8 +17,11 @@ use thiserror::Error;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttPort, MqttPortSettings};
 #[cfg(feature = "rabbitmq")]
 pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
+pub use self::topics::TopicsPort;
 
 /// Why a delivery failed, as a whole or in parts.
 #[derive(Debug, Error)]

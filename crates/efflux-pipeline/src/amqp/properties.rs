@@ -45,15 +45,15 @@ pub(crate) fn arrival(delivery: &mut Delivery) -> Arrival {
     text(properties.message_id(), &mut |it| arrival.id(it));
     text(properties.kind(), &mut |it| arrival.data_type(it));
     text(properties.content_type(), &mut |it| {
-        arrival.content_type(it)
+        arrival.content_type(it);
     });
     text(properties.content_encoding(), &mut |it| {
         arrival.content_encoding("amqp.content_encoding", it);
     });
     text(properties.correlation_id(), &mut |it| {
-        arrival.correlation(it)
+        arrival.correlation(it);
     });
-    if let Some(timestamp) = properties.timestamp().and_then(nanos) {
+    if let Some(timestamp) = properties.timestamp().and_then(time_of) {
         arrival.timestamp(timestamp);
     }
     let priority = properties
@@ -83,7 +83,7 @@ pub(crate) fn properties(message: &Message) -> Result<BasicProperties, StageErro
         properties = properties.with_message_id(short("the id", &id.to_string())?);
     }
     if let Some(text) = message.data_type() {
-        properties = properties.with_kind(short("the data type", text)?);
+        properties = properties.with_type(short("the data type", text)?);
     }
     if let Some(text) = message.content_type() {
         properties = properties.with_content_type(short("the content type", text)?);
@@ -115,14 +115,8 @@ pub(crate) fn properties(message: &Message) -> Result<BasicProperties, StageErro
     Ok(properties.with_headers(headers))
 }
 
-#[expect(
-    clippy::ref_option_ref,
-    reason = "the shape that the client library gives"
-)]
-fn nanos(seconds: &u64) -> Option<Timestamp> {
-    let nanos = i64::try_from(*seconds)
-        .ok()?
-        .checked_mul(NANOS_PER_SECOND)?;
+fn time_of(seconds: u64) -> Option<Timestamp> {
+    let nanos = i64::try_from(seconds).ok()?.checked_mul(NANOS_PER_SECOND)?;
     Some(Timestamp::from_nanos(nanos))
 }
 
@@ -141,7 +135,7 @@ fn json_of(value: &AMQPValue, depth: usize) -> Result<Value, &'static str> {
     };
     let text = |bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).map_err(|_| "is no UTF-8 text")?;
-        Ok(Value::from(text))
+        Ok::<_, &'static str>(Value::from(text))
     };
     Ok(match value {
         AMQPValue::Boolean(it) => Value::from(*it),
@@ -152,7 +146,7 @@ fn json_of(value: &AMQPValue, depth: usize) -> Result<Value, &'static str> {
         AMQPValue::LongInt(it) => Value::from(*it),
         AMQPValue::LongUInt(it) => Value::from(*it),
         AMQPValue::LongLongInt(it) => Value::from(*it),
-        AMQPValue::LongLongUInt(it) | AMQPValue::Timestamp(it) => Value::from(*it),
+        AMQPValue::Timestamp(it) => Value::from(*it),
         AMQPValue::Float(it) => Value::from(*it),
         AMQPValue::Double(it) => Value::from(*it),
         // With its point at the place that the scale says.
@@ -185,7 +179,7 @@ mod tests {
         let mut delivery = Delivery::mock(1, "ex".into(), "key".into(), false, b"p".to_vec());
         delivery.properties = properties;
         let message = arrival(&mut delivery).into_message(|it| it.content_id("queue"));
-        message.map_err(|(_, error)| error.reason())
+        message.map_err(|refused| refused.1.reason())
     }
 
     fn with_header(name: &str, value: AMQPValue) -> BasicProperties {

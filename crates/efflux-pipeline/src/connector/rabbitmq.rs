@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
-use lapin::acker::Acker;
+use lapin::Acker;
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
@@ -19,7 +19,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::amqp::limits::PREFETCH_DEFAULT;
 use crate::amqp::{Broker, arrival, failed, short};
-use crate::arrival::WithoutId;
+use crate::arrival::{WithoutId, nonce};
 use crate::connector::{Connector, Intake, IntakeMax, IntakeReceipt};
 use crate::derived_id::derived_id;
 use crate::parcel::Parcel;
@@ -135,10 +135,6 @@ impl RabbitMqConnector {
         let options = BasicConsumeOptions::default();
         let consume = channel.basic_consume(name, "".into(), options, FieldTable::default());
         let consumer = consume.await.map_err(tell)?;
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|error| {
-            StageError::unavailable(format!("the system gives no randomness: {error}"))
-        })?;
         let number = self.with(|unanswered| {
             unanswered.links += 1;
             unanswered.links
@@ -148,7 +144,7 @@ impl RabbitMqConnector {
             _channel: channel,
             consumer,
             number,
-            nonce,
+            nonce: nonce()?,
             held: None,
             ended: None,
         })
@@ -167,7 +163,7 @@ impl RabbitMqConnector {
                 });
             match message {
                 Ok(message) => intake.parcels.push(Parcel::of_message(message)),
-                Err(refused) => intake.refused.push(refused),
+                Err(refused) => intake.refused.push(*refused),
             }
             ackers.push(delivery.acker);
         }

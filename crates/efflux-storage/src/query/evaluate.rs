@@ -1,6 +1,6 @@
 //! Holds one particle, or one message, against a query, without allocating.
 
-use efflux_particle::{ContentEncoding, Id, Message, Metadata};
+use efflux_particle::{ContentEncoding, Id, Message, Metadata, Timestamp};
 use serde_json::Value;
 
 use super::data;
@@ -88,7 +88,7 @@ impl Fields for Underway<'_> {
 
     fn nanos(&self, field: TimeField) -> Option<i64> {
         match field {
-            TimeField::Timestamp => self.message.timestamp().map(|time| time.nanos()),
+            TimeField::Timestamp => self.message.timestamp().map(Timestamp::nanos),
             TimeField::Created => self.origin.map(|origin| origin.created().nanos()),
         }
     }

@@ -1,0 +1,294 @@
+//! Takes messages through the steps of a pipeline.
+
+mod immediate;
+mod outcome;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{sleep, timeout};
+
+use self::immediate::Job;
+pub(crate) use self::immediate::told;
+pub(crate) use self::outcome::{Failure, Outcome};
+use crate::backoff::Backoff;
+use crate::emit::Emit;
+use crate::limits::{AWAITED_MAX, HUNG_THREADS_MAX};
+use crate::parcel::Parcel;
+use crate::policy::Policy;
+use crate::stage::Stage;
+use crate::stage_error::StageError;
+use crate::step::{Step, StepWork};
+use crate::step_name::StepName;
+use crate::transform::AsyncTransform;
+
+/// Steps that messages go through one after the other, none of which makes one message of many.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    steps: Arc<[Step]>,
+    /// Steps of the pipeline that come before these, and behind them.
+    before: Vec<StepName>,
+    behind: Vec<StepName>,
+    policy: Policy,
+    /// Threads that were left behind in a step that hangs.
+    hung: Arc<AtomicUsize>,
+}
+
+impl Chain {
+    pub(crate) fn new(steps: Vec<Step>, policy: Policy) -> Self {
+        Self {
+            steps: steps.into(),
+            before: Vec::new(),
+            behind: Vec::new(),
+            policy,
+            hung: Arc::default(),
+        }
+    }
+
+    /// Says which steps the pipeline has beside these: a message that goes on with one before them
+    /// goes through all of these, and one that goes on behind them through none.
+    pub(crate) fn between(mut self, before: Vec<StepName>, behind: Vec<StepName>) -> Self {
+        self.before = before;
+        self.behind = behind;
+        self
+    }
+
+    /// Whether a message goes on behind these steps.
+    pub(crate) fn is_passed_by(&self, parcel: &Parcel) -> bool {
+        match parcel.entry() {
+            None | Some(Stage::Connector) => false,
+            Some(Stage::Port) => true,
+            Some(Stage::Step(name)) => self.behind.contains(name),
+        }
+    }
+
+    /// What becomes of messages, in their order.
+    ///
+    /// # Errors
+    /// The stage and the error after which nothing can go on.
+    pub(crate) async fn apply(
+        &self,
+        parcels: Vec<Parcel>,
+        seed: u64,
+    ) -> Result<Outcome, (Stage, StageError)> {
+        let mut failed = Outcome::default();
+        let mut underway = self.entering(parcels, &mut failed);
+        let mut at = 0;
+        while let Some(step) = self.steps.get(at) {
+            let end = self.block_end(at);
+            let (here, later): (Vec<_>, Vec<_>) = underway.into_iter().partition(|it| it.0 < end);
+            let made = match &step.work {
+                StepWork::Await(transform) => self.awaited(step, transform, here, seed).await?,
+                _ => self.immediate(at, end, here, seed).await?,
+            };
+            underway = Vec::with_capacity(made.len() + later.len());
+            for outcome in made {
+                underway.extend(outcome.parcels.into_iter().map(|parcel| (end, parcel)));
+                failed.failures.extend(outcome.failures);
+                failed.filtered += outcome.filtered;
+            }
+            underway.extend(later);
+            at = end;
+        }
+        failed.parcels = underway.into_iter().map(|(_, parcel)| parcel).collect();
+        Ok(failed)
+    }
+
+    /// The messages, each with the number of the step that it goes on with.
+    fn entering(&self, parcels: Vec<Parcel>, failed: &mut Outcome) -> Vec<(usize, Parcel)> {
+        let mut entering = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            match self.entry_of(&parcel) {
+                Ok(at) => entering.push((at, parcel)),
+                Err(failure) => failed.failures.push(*failure),
+            }
+        }
+        entering
+    }
+
+    fn entry_of(&self, parcel: &Parcel) -> Result<usize, Box<Failure>> {
+        let name = match parcel.entry() {
+            None | Some(Stage::Connector) => return Ok(0),
+            Some(Stage::Port) => return Ok(self.steps.len()),
+            Some(Stage::Step(name)) => name,
+        };
+        if self.before.contains(name) {
+            return Ok(0);
+        }
+        if self.behind.contains(name) {
+            return Ok(self.steps.len());
+        }
+        let found = self.steps.iter().position(|step| step.name == *name);
+        found.ok_or_else(|| {
+            let reason = format!(
+                "it failed in step {name} and would go on there, but the pipeline has no such step \
+                 any more; name one of its steps so, or send the message to the source again"
+            );
+            Box::new(Failure::new(
+                parcel.clone(),
+                Stage::Step(name.clone()),
+                StageError::rejected(reason),
+            ))
+        })
+    }
+
+    /// The end of the steps that are done together from here on.
+    fn block_end(&self, at: usize) -> usize {
+        let rest = self.steps.iter().skip(at);
+        at + rest.take_while(|step| step.is_immediate()).count().max(1)
+    }
+
+    /// Takes each message through steps that wait for nothing, on a thread of their own.
+    async fn immediate(
+        &self,
+        from: usize,
+        end: usize,
+        inputs: Vec<(usize, Parcel)>,
+        seed: u64,
+    ) -> Result<Vec<Outcome>, (Stage, StageError)> {
+        let mut settled: Vec<Option<Outcome>> = inputs.iter().map(|_| None).collect();
+        let mut backoff = Backoff::new(self.policy.retry, seed);
+        loop {
+            let open: Vec<usize> = unsettled(&settled);
+            if open.is_empty() {
+                return Ok(settled.into_iter().flatten().collect());
+            }
+            let parcels = open.iter().filter_map(|at| inputs.get(*at).cloned());
+            let job = Arc::new(Job::new(
+                Arc::clone(&self.steps),
+                from..end,
+                parcels.collect(),
+            ));
+            let outcomes = self.watched(&job).await?;
+            let count = outcomes.len();
+            settle(&mut settled, &open, outcomes, &self.policy, &backoff)?;
+            // Those behind one that hung begin at once, and not as a second attempt.
+            if count == open.len() && !unsettled(&settled).is_empty() {
+                sleep(backoff.next(None)).await;
+            }
+        }
+    }
+
+    /// Runs a job, and takes what it got done: all, or what was done until one message hung, which is
+    /// rejected.
+    async fn watched(&self, job: &Arc<Job>) -> Result<Vec<Outcome>, (Stage, StageError)> {
+        let work = Arc::clone(job);
+        let mut running = tokio::task::spawn_blocking(move || work.run());
+        let mut done = 0;
+        loop {
+            match timeout(self.policy.step_timeout, &mut running).await {
+                Ok(_) => return Ok(job.outcomes()),
+                Err(_) if job.done() > done => done = job.done(),
+                Err(_) => {
+                    let hung = self.hung.fetch_add(1, Ordering::Relaxed) + 1;
+                    let limit = self.policy.step_timeout;
+                    let Some((outcomes, stage)) = job.abandon(limit) else {
+                        continue;
+                    };
+                    if hung > HUNG_THREADS_MAX {
+                        let reason = format!(
+                            "{hung} messages hung in it for {limit:?}; each left a thread behind"
+                        );
+                        return Err((stage, StageError::fatal(reason)));
+                    }
+                    return Ok(outcomes);
+                }
+            }
+        }
+    }
+
+    /// Takes each message through one step that waits, several at once.
+    async fn awaited(
+        &self,
+        step: &Step,
+        transform: &Arc<dyn AsyncTransform>,
+        inputs: Vec<(usize, Parcel)>,
+        seed: u64,
+    ) -> Result<Vec<Outcome>, (Stage, StageError)> {
+        let mut settled: Vec<Option<Outcome>> = inputs.iter().map(|_| None).collect();
+        let mut backoff = Backoff::new(self.policy.retry, seed);
+        loop {
+            let open = unsettled(&settled);
+            if open.is_empty() {
+                return Ok(settled.into_iter().flatten().collect());
+            }
+            let mut outcomes = Vec::with_capacity(open.len());
+            let mut waiting: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
+            for at in &open {
+                if let Some((_, parcel)) = inputs.get(*at) {
+                    let work = self.wait_for(step, transform, parcel.clone());
+                    waiting.push_back(Box::pin(work));
+                }
+                if waiting.len() >= AWAITED_MAX {
+                    outcomes.extend(waiting.next().await);
+                }
+            }
+            while let Some(outcome) = waiting.next().await {
+                outcomes.push(outcome);
+            }
+            let asked = outcomes.iter().filter_map(Outcome::asked).max();
+            settle(&mut settled, &open, outcomes, &self.policy, &backoff)?;
+            if !unsettled(&settled).is_empty() {
+                sleep(backoff.next(asked)).await;
+            }
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        step: &Step,
+        transform: &Arc<dyn AsyncTransform>,
+        parcel: Parcel,
+    ) -> Outcome {
+        let mut out = Emit::new(&parcel, &step.name, step.max);
+        let limit = self.policy.step_timeout;
+        let work = AssertUnwindSafe(transform.apply(parcel.clone(), &mut out)).catch_unwind();
+        let error = match timeout(limit, work).await {
+            Ok(Ok(Ok(()))) => return Outcome::made(out.into_parcels()),
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(panic)) => StageError::rejected(told(&*panic)),
+            Err(_) => StageError::unavailable(format!("it took longer than {limit:?}")),
+        };
+        Outcome::failed(Failure::new(parcel, Stage::Step(step.name.clone()), error))
+    }
+}
+
+fn unsettled(settled: &[Option<Outcome>]) -> Vec<usize> {
+    let all = settled.iter().enumerate();
+    all.filter(|(_, outcome)| outcome.is_none())
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Notes the outcomes that stay; those that may be others later are left out.
+fn settle(
+    settled: &mut [Option<Outcome>],
+    open: &[usize],
+    outcomes: Vec<Outcome>,
+    policy: &Policy,
+    backoff: &Backoff,
+) -> Result<(), (Stage, StageError)> {
+    let attempts = backoff.failures() + 1;
+    for (at, mut outcome) in open.iter().zip(outcomes) {
+        if let Some(fatal) = outcome.take_fatal() {
+            return Err(fatal);
+        }
+        if outcome.may_work_later() && attempts < policy.retry.attempts {
+            continue;
+        }
+        for failure in &mut outcome.failures {
+            failure.attempts = attempts;
+        }
+        if let Some(place) = settled.get_mut(*at) {
+            *place = Some(outcome);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
