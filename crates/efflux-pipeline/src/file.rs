@@ -1,5 +1,9 @@
 //! Files of settings, in TOML 1.1.
 
+mod expand;
 mod faults;
+mod places;
 
-pub use self::faults::{Fault, read};
+pub use self::expand::Surroundings;
+pub use self::faults::{Fault, read, read_in};
+pub use self::places::{Key, fault_at};

@@ -1,5 +1,8 @@
 //! Which messages go on.
 
+mod dedupe;
+mod verify;
+
 use std::fmt;
 
 use efflux_storage::Query;
@@ -7,6 +10,9 @@ use serde_json::Value;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+pub use self::dedupe::{DedupeFilter, DedupeSettings};
+pub use self::verify::{VerifyFilter, VerifySettings};
 
 /// Chooses the messages that go on to the next stage.
 ///

@@ -22,6 +22,8 @@
 
 pub mod limits;
 
+#[cfg(feature = "declared")]
+pub mod declared;
 #[cfg(feature = "file")]
 pub mod file;
 
@@ -84,7 +86,7 @@ pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
 pub use emit::{Emit, EmitMax};
-pub use filter::{Filter, QueryFilter};
+pub use filter::{DedupeFilter, DedupeSettings, Filter, QueryFilter, VerifyFilter, VerifySettings};
 pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
 pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
 pub use policy::{Policy, Retry, Then};
@@ -94,11 +96,11 @@ pub use port::{MqttPort, MqttPortSettings};
 #[cfg(feature = "rabbitmq")]
 pub use port::{RabbitMqPort, RabbitMqPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
-pub use router::{Route, Router};
+pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;
 pub use stage::Stage;
 pub use stage_error::StageError;
 pub use step::{Step, StepWork};
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
-pub use transform::{AsyncTransform, Transform};
+pub use transform::{AsyncTransform, MetadataSettings, MetadataTransform, Transform};

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use self::line::Line;
 pub use self::options::{Order, PipelineOptions};
-use self::source::Source;
+pub(crate) use self::source::Source;
 use crate::aggregate::Aggregate;
 use crate::chain::Chain;
 use crate::connector::Connector;
@@ -56,7 +56,7 @@ use crate::step_name::StepName;
 /// let into = "large-orders".parse::<efflux_pipeline::particle::TopicName>()?;
 /// let port = TopicsPort::new(store.clone(), into.clone(), Some(TopicOptions::default()));
 /// let options = PipelineOptions {
-///     ends_when_idle: Some(std::time::Duration::ZERO),
+///     ends_when_idle: Some(std::time::Duration::from_millis(100)),
 ///     ..PipelineOptions::default()
 /// };
 /// let pipeline = Pipeline::from_topic("large".parse()?, orders, port)
@@ -195,7 +195,8 @@ impl Pipeline {
     /// # Errors
     /// `Invalid`, with what is wrong.
     pub fn check(&self) -> Result<(), PipelineError> {
-        self.options.check().map_err(|what| self.invalid(what))?;
+        let checked = self.options.check();
+        checked.map_err(|(_, what)| self.invalid(what))?;
         if self.steps.len() > STEPS_MAX {
             let count = self.steps.len();
             return Err(self.invalid(format!(

@@ -1,11 +1,15 @@
 //! Which topic a message goes to.
 
+mod routes;
+
 use std::fmt;
 
 use efflux_storage::particle::TopicName;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+pub use self::routes::{RouteRule, RouterSettings, Routes};
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,11 @@ pub trait Router: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StageError::Rejected`] when no topic can be told from the message.
     fn route(&self, parcel: &Parcel) -> Result<Route, StageError>;
+
+    /// The topic for messages whose topic is not there and is not made; none when they are rejected.
+    fn otherwise(&self) -> Option<&TopicName> {
+        None
+    }
 }
 
 /// A topic's name routes every message to that topic.

@@ -1,5 +1,7 @@
 //! What becomes of a message on its way.
 
+mod metadata;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -7,6 +9,8 @@ use async_trait::async_trait;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+
+pub use self::metadata::{MetadataSettings, MetadataTransform};
 
 /// Makes none, one or many messages out of one.
 ///

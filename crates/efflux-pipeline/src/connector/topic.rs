@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use efflux_storage::particle::{Sequence, TopicName};
 use efflux_storage::{Consumer, Delivery, Ticket};
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use super::{Connector, Intake, IntakeMax, IntakeReceipt};
 use crate::dead_letter;
@@ -93,7 +94,10 @@ impl TopicConnector {
                 .partition(|it| it.particle.sequence() <= *until);
             let later: Vec<_> = later.into_iter().map(|delivery| delivery.ticket).collect();
             if !later.is_empty() {
-                self.consumer.rollback(&later, LETTERS_WAIT).await?;
+                self.consumer.rollback(&later, DELAY).await?;
+                if letters.is_empty() {
+                    sleep(LETTERS_WAIT).await;
+                }
             }
             if !letters.is_empty() {
                 return Ok(Some(letters));

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
+use super::expand::{Surroundings, expand};
+
 /// Faults that are told at most: 100. Who mends these runs the check again.
 const FAULTS_MAX: usize = 100;
 
@@ -70,6 +72,40 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Fault>> {
     if !errors.is_empty() {
         return Err(in_order(text, &errors));
     }
+    shaped(text, table)
+}
+
+/// Reads a file, and fills in each `${NAME}`, `${NAME:-OTHERWISE}` and `${file:PATH}` in its texts
+/// from its surroundings. It is filled in after the file was taken apart: what a variable holds never
+/// becomes anything but text.
+///
+/// # Errors
+/// As for [`read`], and each variable or file that is not there.
+pub fn read_in<T: DeserializeOwned>(
+    text: &str,
+    around: &dyn Surroundings,
+) -> Result<T, Vec<Fault>> {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(in_order(text, &errors));
+    }
+    let mut missing = Vec::new();
+    expand(table.get_mut(), around, &mut missing);
+    let read = shaped(text, table);
+    if missing.is_empty() {
+        return read;
+    }
+    let missing = missing.into_iter();
+    let mut faults: Vec<_> = missing
+        .map(|(at, what)| Fault::at(text, at, what))
+        .chain(read.err().unwrap_or_default())
+        .collect();
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    Err(faults)
+}
+
+/// What the table holds, if it has that shape everywhere.
+fn shaped<T: DeserializeOwned>(text: &str, table: Spanned<DeTable<'_>>) -> Result<T, Vec<Fault>> {
     let (mut rest, mut errors) = (table, Vec::new());
     let mut removed = Vec::new();
     // What is wrong is taken out of the file, and the rest is read again.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use efflux_storage::Start;
+use efflux_storage::consumer_limits::{LEASE_MAX, LEASE_MIN};
 
 use crate::connector::IntakeMax;
 use crate::limits::{BATCH_MESSAGES_MAX, IN_FLIGHT_MAX};
@@ -69,37 +70,54 @@ impl Default for PipelineOptions {
 }
 
 impl PipelineOptions {
-    /// Tells what is out of bounds.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Tells what is out of bounds: which setting, and how.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         let IntakeMax { messages, bytes } = self.batch;
-        if !(1..=BATCH_MESSAGES_MAX).contains(&messages) {
-            return Err(format!(
-                "a batch of {messages} messages: 1 to {BATCH_MESSAGES_MAX} are allowed"
-            ));
-        }
-        if bytes == 0 {
-            return Err("a batch of 0 bytes: at least 1 is needed".to_owned());
-        }
-        if !(1..=IN_FLIGHT_MAX).contains(&self.in_flight) {
-            let count = self.in_flight;
-            return Err(format!(
-                "{count} batches in flight: 1 to {IN_FLIGHT_MAX} are allowed"
-            ));
-        }
-        if self.policy.retry.attempts == 0 {
-            return Err("0 attempts: at least 1 is needed".to_owned());
-        }
-        if self.rate_max == Some(0) {
-            return Err("0 messages a second: at least 1 is needed".to_owned());
-        }
-        let waits = [
-            ("step", self.policy.step_timeout),
-            ("delivery", self.policy.delivery_timeout),
-            ("lease", self.lease),
+        let policy = &self.policy;
+        let is_batch = (1..=BATCH_MESSAGES_MAX).contains(&messages);
+        let is_in_flight = (1..=IN_FLIGHT_MAX).contains(&self.in_flight);
+        let in_flight = self.in_flight;
+        let found = [
+            (
+                is_batch,
+                "batch",
+                format!("a batch of {messages} messages: 1 to {BATCH_MESSAGES_MAX} are allowed"),
+            ),
+            (
+                bytes > 0,
+                "batch",
+                "a batch of 0 bytes: at least 1 is needed".to_owned(),
+            ),
+            (
+                is_in_flight,
+                "in_flight",
+                format!("{in_flight} batches in flight: 1 to {IN_FLIGHT_MAX} are allowed"),
+            ),
+            (
+                policy.retry.attempts > 0,
+                "on_error",
+                "0 attempts: at least 1 is needed".to_owned(),
+            ),
+            (
+                !policy.step_timeout.is_zero() && !policy.delivery_timeout.is_zero(),
+                "on_error",
+                "a time-out of 0: nothing could be done in it".to_owned(),
+            ),
+            (
+                self.rate_max != Some(0),
+                "rate_max",
+                "0 messages a second: at least 1 is needed".to_owned(),
+            ),
+            (
+                (LEASE_MIN..=LEASE_MAX).contains(&self.lease),
+                "lease",
+                format!(
+                    "a lease of {:?}: {LEASE_MIN:?} to {LEASE_MAX:?} are allowed",
+                    self.lease
+                ),
+            ),
         ];
-        match waits.iter().find(|(_, time)| time.is_zero()) {
-            Some((what, _)) => Err(format!("the time for a {what} is 0")),
-            None => Ok(()),
-        }
+        let wrong = found.into_iter().find(|(is_right, ..)| !is_right);
+        wrong.map_or(Ok(()), |(_, key, what)| Err((key, what)))
     }
 }

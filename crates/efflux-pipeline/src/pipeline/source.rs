@@ -35,11 +35,11 @@ pub(super) struct Opened {
 }
 
 impl Source {
-    pub(super) fn topic(topic: Topic) -> Self {
+    pub(crate) fn topic(topic: Topic) -> Self {
         Self::Topic(Box::new(topic))
     }
 
-    pub(super) fn dead_letters(topic: Topic, pipeline: ConsumerName) -> Self {
+    pub(crate) fn dead_letters(topic: Topic, pipeline: ConsumerName) -> Self {
         Self::DeadLetters(Box::new(topic), pipeline)
     }
 

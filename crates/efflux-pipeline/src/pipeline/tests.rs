@@ -152,7 +152,7 @@ impl Scene {
 /// Ends as soon as there is nothing to do.
 fn options() -> PipelineOptions {
     PipelineOptions {
-        ends_when_idle: Some(Duration::ZERO),
+        ends_when_idle: Some(Duration::from_secs(1)),
         ..PipelineOptions::default()
     }
 }

@@ -47,7 +47,7 @@ impl TopicsPort {
         }
         let opened = match &self.makes_topics {
             Some(options) => self.store.topic_or_create(name, options.clone()).await,
-            None => self.store.topic(name).await,
+            None => self.found(name).await,
         };
         let topic = opened.map_err(|error| match error.kind() {
             // The others of the batch may go elsewhere.
@@ -58,6 +58,16 @@ impl TopicsPort {
         })?;
         self.topics.lock().insert(name.clone(), topic.clone());
         Ok(topic)
+    }
+
+    /// A topic that is there: this one, or the router's other one.
+    async fn found(&self, name: &TopicName) -> Result<Topic, efflux_storage::Error> {
+        match (self.store.topic(name).await, self.router.otherwise()) {
+            (Err(error), Some(otherwise)) if error.kind() == ErrorKind::NotFound => {
+                self.store.topic(otherwise).await
+            }
+            (found, _) => found,
+        }
     }
 
     /// Appends messages, each with its place in the batch, to one topic; returns what failed.

@@ -1,0 +1,121 @@
+//! A file of pipelines.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::build_fault::BuildFault;
+use super::example::ExampleSettings;
+use super::pipeline::PipelineSettings;
+use super::stores::Stores;
+use super::tried::{self, TestReport};
+use crate::file::{self, Fault, Surroundings};
+use crate::pipeline::{Pipeline, PipelineError};
+
+/// The one version of the file's form.
+const VERSION: u32 = 1;
+
+/// A file of pipelines, and of examples that try them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct DocumentFile {
+    /// The version of the file's form: 1.
+    pub version: u32,
+    /// The pipelines, by their names.
+    #[serde(default)]
+    pub pipeline: BTreeMap<String, PipelineSettings>,
+    /// Examples that try the steps of pipelines with no outside system.
+    #[serde(default)]
+    pub test: Vec<ExampleSettings>,
+}
+
+/// A file of pipelines in which nothing is wrong, as far as that can be told without asking anything
+/// outside.
+#[derive(Clone, Debug)]
+pub struct Document {
+    file: DocumentFile,
+    text: String,
+}
+
+impl Document {
+    /// Reads a file, with variables and secrets filled in.
+    ///
+    /// # Errors
+    /// All that is wrong, in the order of the places: first of the syntax, then of the shape, then of
+    /// what the values mean, such as a query that is none.
+    pub fn read(text: &str, around: &dyn Surroundings) -> Result<Self, Vec<Fault>> {
+        let file: DocumentFile = file::read_in(text, around)?;
+        let mut faults = Vec::new();
+        if file.version != VERSION {
+            let what = format!("version {} is not known; it is {VERSION}", file.version);
+            faults.push(BuildFault::new(what).within("version"));
+        }
+        for (name, pipeline) in &file.pipeline {
+            let within = |fault: BuildFault| fault.within(name.as_str()).within("pipeline");
+            faults.extend(pipeline.faults(name).into_iter().map(within));
+        }
+        for (at, example) in file.test.iter().enumerate() {
+            let within = |fault: BuildFault| fault.within(at).within("test");
+            faults.extend(example.faults(&file.pipeline).into_iter().map(within));
+        }
+        if faults.is_empty() {
+            let text = text.to_owned();
+            return Ok(Self { file, text });
+        }
+        let mut faults: Vec<Fault> = faults.into_iter().map(|it| it.in_text(text)).collect();
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        Err(faults)
+    }
+
+    /// The names of the pipelines, in ascending order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.file.pipeline.keys().map(String::as_str)
+    }
+
+    /// The settings of a pipeline.
+    #[must_use]
+    pub fn settings(&self, name: &str) -> Option<&PipelineSettings> {
+        self.file.pipeline.get(name)
+    }
+
+    /// The text that it was read from.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A pipeline, put together anew.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when a store or topic that it reads or writes cannot be opened; none of that
+    /// name is `None`.
+    pub async fn open(
+        &self,
+        name: &str,
+        stores: &Stores,
+    ) -> Option<Result<Pipeline, PipelineError>> {
+        let settings = self.file.pipeline.get(name)?;
+        let name = name.parse().ok()?;
+        Some(settings.open(name, stores).await)
+    }
+
+    /// Tries the examples whose names contain `only`, or all of them, with no outside system.
+    pub async fn test(&self, only: Option<&str>) -> Vec<TestReport> {
+        let mut reports = Vec::new();
+        for (at, example) in self.file.test.iter().enumerate() {
+            if only.is_none_or(|only| example.name.contains(only))
+                && let Some(pipeline) = self.file.pipeline.get(&example.pipeline)
+            {
+                reports.push(tried::run(example, at, pipeline, &self.text).await);
+            }
+        }
+        reports
+    }
+
+    /// The JSON schema of such a file, for editors.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(DocumentFile).to_value()
+    }
+}
