@@ -5,6 +5,10 @@ mod files;
 pub(crate) mod line_cutter;
 pub(crate) mod positioned;
 mod stdin;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod topic;
 
 use std::fmt;
@@ -19,6 +23,10 @@ use crate::stage_error::StageError;
 #[cfg(feature = "files")]
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
 pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

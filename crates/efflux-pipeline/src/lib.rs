@@ -42,6 +42,14 @@ mod parcel;
 mod emit;
 mod template;
 
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod arrival;
+
+#[cfg(feature = "rabbitmq")]
+mod amqp;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+
 mod connector;
 
 mod filter;
@@ -67,10 +75,16 @@ mod dead_letter;
 mod pipeline;
 
 pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
 #[cfg(feature = "files")]
 pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
 pub use connector::{StdinConnector, StdinForm, StdinSettings};
+#[cfg(feature = "mqtt")]
+pub use connector::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
@@ -94,6 +108,10 @@ pub use port::{SqlitePort, SqlitePortSettings};
 pub use port::{StdoutFormat, StdoutPort, StdoutPortSettings};
 #[cfg(feature = "webhook")]
 pub use port::{WebhookPort, WebhookPortSettings};
+#[cfg(feature = "mqtt")]
+pub use port::{MqttPort, MqttPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use port::{RabbitMqPort, RabbitMqPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;

@@ -14,6 +14,12 @@ mod stdout;
 mod table;
 #[cfg(any(feature = "postgres", feature = "webhook"))]
 mod tls;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod rounds;
 mod topics;
 #[cfg(feature = "webhook")]
 mod webhook;
@@ -39,6 +45,10 @@ pub use self::sqlite::{SqlitePort, SqlitePortSettings};
 pub use self::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use self::table::{ColumnSource, WriteMode};
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttPort, MqttPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
 pub use self::topics::TopicsPort;
 #[cfg(feature = "webhook")]
 pub use self::webhook::{WebhookPort, WebhookPortSettings};
