@@ -3,12 +3,12 @@
 #[cfg(feature = "files")]
 mod files;
 pub(crate) mod line_cutter;
-pub(crate) mod positioned;
-mod stdin;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+pub(crate) mod positioned;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
+mod stdin;
 mod topic;
 
 use std::fmt;
@@ -22,11 +22,11 @@ use crate::stage_error::StageError;
 
 #[cfg(feature = "files")]
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
-pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 #[cfg(feature = "mqtt")]
 pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]
 pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
+pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

@@ -80,11 +80,11 @@ pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
 #[cfg(feature = "files")]
 pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
-pub use connector::{StdinConnector, StdinForm, StdinSettings};
 #[cfg(feature = "mqtt")]
 pub use connector::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]
 pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
+pub use connector::{StdinConnector, StdinForm, StdinSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
@@ -100,18 +100,18 @@ pub use port::{ColumnSource, WriteMode};
 pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
 #[cfg(feature = "file-port")]
 pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "mqtt")]
+pub use port::{MqttPort, MqttPortSettings};
 #[cfg(feature = "postgres")]
 pub use port::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use port::{RabbitMqPort, RabbitMqPortSettings};
 #[cfg(feature = "sqlite")]
 pub use port::{SqlitePort, SqlitePortSettings};
 #[cfg(feature = "stdout")]
 pub use port::{StdoutFormat, StdoutPort, StdoutPortSettings};
 #[cfg(feature = "webhook")]
 pub use port::{WebhookPort, WebhookPortSettings};
-#[cfg(feature = "mqtt")]
-pub use port::{MqttPort, MqttPortSettings};
-#[cfg(feature = "rabbitmq")]
-pub use port::{RabbitMqPort, RabbitMqPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;

@@ -4,8 +4,14 @@
 mod email;
 #[cfg(feature = "file-port")]
 mod file;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod rounds;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "stdout")]
@@ -14,12 +20,6 @@ mod stdout;
 mod table;
 #[cfg(any(feature = "postgres", feature = "webhook"))]
 mod tls;
-#[cfg(feature = "mqtt")]
-mod mqtt;
-#[cfg(feature = "rabbitmq")]
-mod rabbitmq;
-#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
-mod rounds;
 mod topics;
 #[cfg(feature = "webhook")]
 mod webhook;
@@ -37,18 +37,18 @@ use crate::stage_error::StageError;
 pub use self::email::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
 #[cfg(feature = "file-port")]
 pub use self::file::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttPort, MqttPortSettings};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqlitePort, SqlitePortSettings};
 #[cfg(feature = "stdout")]
 pub use self::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use self::table::{ColumnSource, WriteMode};
-#[cfg(feature = "mqtt")]
-pub use self::mqtt::{MqttPort, MqttPortSettings};
-#[cfg(feature = "rabbitmq")]
-pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
 pub use self::topics::TopicsPort;
 #[cfg(feature = "webhook")]
 pub use self::webhook::{WebhookPort, WebhookPortSettings};

@@ -1,6 +1,7 @@
 //! What is wrong with a value that has the right shape.
 
 use crate::file::{Fault, Key, fault_at};
+use crate::stage_error::StageError;
 use crate::template::TemplateError;
 
 /// What is wrong with a value that has the right shape, and the way to it.
@@ -43,6 +44,13 @@ impl BuildFault {
 impl From<String> for BuildFault {
     fn from(what: String) -> Self {
         Self::new(what)
+    }
+}
+
+/// What a stage says of its settings.
+impl From<StageError> for BuildFault {
+    fn from(error: StageError) -> Self {
+        Self::new(error.reason())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The connectors that a file can name.
 
+use std::sync::Arc;
+
 use efflux_storage::particle::TopicName;
 use efflux_storage::{Start, Topic, TopicOptions};
 use schemars::JsonSchema;
@@ -7,7 +9,10 @@ use serde::Deserialize;
 
 use super::build_fault::BuildFault;
 use super::stores::Stores;
-use crate::connector::Connector;
+use crate::connector::{
+    Connector, FilesConnector, FilesSettings, MqttConnector, MqttConnectorSettings,
+    RabbitMqConnector, RabbitMqConnectorSettings, StdinConnector, StdinSettings,
+};
 use crate::secret::Secret;
 use crate::stage_error::StageError;
 
@@ -18,6 +23,14 @@ use crate::stage_error::StageError;
 pub enum ConnectorKind {
     /// A topic, here or on a node.
     Topic(TopicSettings),
+    /// The files of a folder.
+    Files(FilesSettings),
+    /// A queue of RabbitMQ.
+    Rabbitmq(RabbitMqConnectorSettings),
+    /// Topics of an MQTT broker.
+    Mqtt(MqttConnectorSettings),
+    /// The standard input.
+    Stdin(StdinSettings),
 }
 
 /// A topic that is read.
@@ -38,14 +51,10 @@ pub struct TopicSettings {
 }
 
 /// A source that is put together.
-pub(super) enum Source {
+pub(super) enum Opened {
     Topic(Topic),
     /// What brings messages from elsewhere.
-    #[expect(
-        dead_code,
-        reason = "the connectors of other systems come with their features"
-    )]
-    Connector(Box<dyn Connector>),
+    Connector(Arc<dyn Connector>),
 }
 
 impl TopicSettings {
@@ -71,22 +80,43 @@ impl TopicSettings {
             BuildFault::new(what).within("start")
         })
     }
+
+    fn faults(&self) -> Vec<BuildFault> {
+        let name = self.name.parse::<TopicName>().err();
+        let name = name.map(|error| BuildFault::new(error.to_string()).within("name"));
+        name.into_iter().chain(self.start().err()).collect()
+    }
+
+    async fn open(&self, stores: &Stores) -> Result<Topic, StageError> {
+        let store = stores.open(self.store.as_deref(), self.token.as_ref());
+        let name = self.name.parse().map_err(StageError::fatal)?;
+        // Another pipeline may be about to fill it.
+        let store = store.await?;
+        Ok(store
+            .topic_or_create(&name, TopicOptions::default())
+            .await?)
+    }
 }
 
 impl ConnectorKind {
     pub(super) const fn key(&self) -> &'static str {
         match self {
             Self::Topic(_) => "topic",
+            Self::Files(_) => "files",
+            Self::Rabbitmq(_) => "rabbitmq",
+            Self::Mqtt(_) => "mqtt",
+            Self::Stdin(_) => "stdin",
         }
     }
 
     /// Tells what is wrong with the settings, without asking anything outside.
     pub(super) fn faults(&self) -> Vec<BuildFault> {
         match self {
-            Self::Topic(topic) => {
-                let name = topic.name.parse::<TopicName>().err();
-                let name = name.map(|error| BuildFault::new(error.to_string()).within("name"));
-                name.into_iter().chain(topic.start().err()).collect()
+            Self::Topic(topic) => topic.faults(),
+            other => {
+                let built = other.build("");
+                let fault = built.err().map(|error| BuildFault::new(error.reason()));
+                fault.into_iter().collect()
             }
         }
     }
@@ -95,29 +125,44 @@ impl ConnectorKind {
     pub(super) fn start(&self) -> Start {
         match self {
             Self::Topic(topic) => topic.start().unwrap_or_default(),
+            _ => Start::Root,
         }
+    }
+
+    /// Whether it reads a topic, wherever that is.
+    pub(super) const fn is_topic(&self) -> bool {
+        matches!(self, Self::Topic(_))
     }
 
     /// The topic that it reads in the store beside it; none for any other source.
     pub(super) fn topic_here(&self) -> Option<&str> {
         match self {
             Self::Topic(topic) if topic.store.is_none() => Some(&topic.name),
-            Self::Topic(_) => None,
+            _ => None,
         }
     }
 
-    pub(super) async fn open(&self, stores: &Stores) -> Result<Source, StageError> {
-        match self {
-            Self::Topic(settings) => {
-                let store = stores.open(settings.store.as_deref(), settings.token.as_ref());
-                let name = settings.name.parse().map_err(StageError::fatal)?;
-                // Another pipeline may be about to fill it.
-                let store = store.await?;
-                let topic = store
-                    .topic_or_create(&name, TopicOptions::default())
-                    .await?;
-                Ok(Source::Topic(topic))
-            }
+    pub(super) async fn open(&self, stores: &Stores) -> Result<Opened, StageError> {
+        if let Self::Topic(settings) = self {
+            return Ok(Opened::Topic(settings.open(stores).await?));
         }
+        let connector = self.build(&stores.run())?;
+        connector
+            .map(Opened::Connector)
+            .ok_or_else(|| StageError::fatal("the connector cannot be put together"))
+    }
+
+    /// What brings messages from elsewhere; it asks nothing outside yet. None for a topic.
+    fn build(&self, run: &str) -> Result<Option<Arc<dyn Connector>>, StageError> {
+        Ok(Some(match self {
+            Self::Topic(_) => return Ok(None),
+            Self::Files(settings) => Arc::new(FilesConnector::new(settings.clone())?),
+            Self::Rabbitmq(settings) => Arc::new(RabbitMqConnector::new(settings.clone())?),
+            Self::Mqtt(settings) => Arc::new(MqttConnector::new(settings.clone())?),
+            Self::Stdin(settings) => {
+                let input = tokio::io::stdin();
+                Arc::new(StdinConnector::new(settings.clone(), run, input))
+            }
+        }))
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::build_fault::BuildFault;
-use super::connectors::{ConnectorKind, Source as Opened};
+use super::connectors::{ConnectorKind, Opened};
 use super::ports::{PortKind, TopicsSettings};
 use super::steps::{self, StepEntry};
 use super::stores::Stores;
@@ -252,11 +252,11 @@ impl PipelineSettings {
         match (self.port(), &self.router) {
             (Err(fault), _) => faults.push(fault),
             (Ok(PortKind::Topics(topics)), Some(_)) => {
-                let checked = PortKind::Topics(topics).check();
+                let checked = PortKind::Topics(topics).check(true);
                 faults.extend(checked.err());
             }
             (Ok(port), _) => {
-                if let Err(fault) = port.check() {
+                if let Err(fault) = port.check(self.connector.is_topic()) {
                     faults.push(fault.within(port.key()).within("port"));
                 }
             }
@@ -306,7 +306,7 @@ impl PipelineSettings {
         let source = self.connector.open(stores).await;
         let source = match source.map_err(|error| stopped(Stage::Connector, error))? {
             Opened::Topic(topic) => Source::topic(topic),
-            Opened::Connector(connector) => Source::Connector(connector.into()),
+            Opened::Connector(connector) => Source::Connector(connector),
         };
         let made = Pipeline::new(pipeline.clone(), source, port)
             .with_options(self.options())

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use efflux_storage::TopicOptions;
+use efflux_storage::{Clock, SystemClock, TopicOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::build_fault::BuildFault;
 use super::stores::Stores;
-use crate::port::{Port, TopicsPort};
+use crate::port::{
+    EmailPort, EmailPortSettings, FilePort, FilePortSettings, MqttPort, MqttPortSettings, Port,
+    PostgresPort, PostgresPortSettings, RabbitMqPort, RabbitMqPortSettings, SqlitePort,
+    SqlitePortSettings, StdoutPort, StdoutPortSettings, TopicsPort, WebhookPort,
+    WebhookPortSettings,
+};
 use crate::router::{RouterSettings, Routes};
 use crate::secret::Secret;
 use crate::stage_error::StageError;
@@ -20,6 +25,22 @@ use crate::stage_error::StageError;
 pub enum PortKind {
     /// Topics, here or on a node.
     Topics(TopicsSettings),
+    /// A table of a PostgreSQL database.
+    Postgres(PostgresPortSettings),
+    /// A table of an SQLite database.
+    Sqlite(SqlitePortSettings),
+    /// Files beneath a folder.
+    File(FilePortSettings),
+    /// An HTTP service.
+    Webhook(WebhookPortSettings),
+    /// Mails.
+    Email(EmailPortSettings),
+    /// An exchange of RabbitMQ.
+    Rabbitmq(RabbitMqPortSettings),
+    /// Topics of an MQTT broker.
+    Mqtt(MqttPortSettings),
+    /// The standard output.
+    Stdout(StdoutPortSettings),
 }
 
 /// Topics that are appended to.
@@ -39,31 +60,67 @@ impl PortKind {
     pub(super) const fn key(&self) -> &'static str {
         match self {
             Self::Topics(_) => "topics",
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+            Self::File(_) => "file",
+            Self::Webhook(_) => "webhook",
+            Self::Email(_) => "email",
+            Self::Rabbitmq(_) => "rabbitmq",
+            Self::Mqtt(_) => "mqtt",
+            Self::Stdout(_) => "stdout",
         }
     }
 
-    /// Tells what is wrong with the settings, without asking anything outside.
-    pub(super) fn check(&self) -> Result<(), BuildFault> {
-        match self {
-            Self::Topics(settings) => {
-                let routes = Routes::new(&settings.router);
-                routes.map_err(|what| BuildFault::new(what).within("router"))?;
-                Ok(())
-            }
+    /// Tells what is wrong with the settings, without asking anything outside. `has_positions` is
+    /// whether the messages come from a topic.
+    pub(super) fn check(&self, has_positions: bool) -> Result<(), BuildFault> {
+        if let Self::Topics(settings) = self {
+            let routes = Routes::new(&settings.router);
+            routes.map_err(|what| BuildFault::new(what).within("router"))?;
+            return Ok(());
         }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let built = self.build(&clock);
+        let port = built.map_err(|error| BuildFault::new(error.reason()))?;
+        if port.is_some_and(|port| port.keeps_position()) && !has_positions {
+            return Err(BuildFault::new(
+                "this port keeps the position of a topic, and the messages come from elsewhere: bring \
+                 them into a topic with one pipeline, and out of it with another",
+            ));
+        }
+        Ok(())
     }
 
     /// The port, which has asked nothing outside yet.
     pub(super) async fn open(&self, stores: &Stores) -> Result<Arc<dyn Port>, StageError> {
-        match self {
-            Self::Topics(settings) => topics(settings, stores).await,
+        if let Self::Topics(settings) = self {
+            return topics(settings, stores).await;
         }
+        self.build(stores.here().clock())?
+            .ok_or_else(|| StageError::fatal("the port cannot be put together"))
+    }
+
+    /// The port; none for topics, which need their store.
+    fn build(&self, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Port>>, StageError> {
+        let clock = Arc::clone(clock);
+        Ok(Some(match self {
+            Self::Topics(_) => return Ok(None),
+            Self::Postgres(settings) => Arc::new(PostgresPort::new(settings.clone())?),
+            Self::Sqlite(settings) => Arc::new(SqlitePort::new(settings.clone())?),
+            Self::File(settings) => Arc::new(FilePort::new(settings.clone(), clock)?),
+            Self::Webhook(settings) => Arc::new(WebhookPort::new(settings, clock)?),
+            Self::Email(settings) => Arc::new(EmailPort::new(settings.clone())?),
+            Self::Rabbitmq(settings) => Arc::new(RabbitMqPort::new(settings.clone())?),
+            Self::Mqtt(settings) => Arc::new(MqttPort::new(settings.clone())?),
+            Self::Stdout(settings) => Arc::new(StdoutPort::new(settings)),
+        }))
     }
 
     /// The router, when the port is topics.
     pub(super) const fn router(&self) -> Option<&RouterSettings> {
         match self {
             Self::Topics(settings) => Some(&settings.router),
+            _ => None,
         }
     }
 }

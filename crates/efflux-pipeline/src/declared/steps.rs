@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::build_fault::BuildFault;
 use super::entry::Named;
+use super::jq_entry::JqEntry;
 use crate::aggregate::{Aggregate, AggregateForm};
 use crate::filter::{DedupeFilter, DedupeSettings, QueryFilter, VerifyFilter, VerifySettings};
 use crate::limits::AGGREGATED_MESSAGES_MAX;
@@ -15,7 +16,11 @@ use crate::quantity::{ByteSize, Period};
 use crate::step::Step;
 use crate::step_name::StepName;
 use crate::template::Template;
-use crate::transform::{MetadataSettings, MetadataTransform};
+use crate::transform::{
+    Convert, ConvertSettings, Fetch, FetchSettings, Jq, JqFilter, MetadataSettings,
+    MetadataTransform, Split, SplitSettings, Unzip, UnzipSettings, Wasm, WasmSettings, Xslt,
+    XsltSettings,
+};
 
 /// A step as a file tells it: `{ KIND = SETTINGS }`, or `{ name = "NAME", KIND = SETTINGS }`.
 #[derive(Clone, Debug)]
@@ -41,6 +46,22 @@ pub enum StepKind {
     Metadata(MetadataSettings),
     /// Makes one message of many.
     Aggregate(AggregateSettings),
+    /// Lets the messages through for which a program of jq is true.
+    JqFilter(JqEntry),
+    /// Makes messages of a JSON payload by a program of jq.
+    Jq(JqEntry),
+    /// Splits a message into its lines, rows or elements.
+    Split(SplitSettings),
+    /// Unpacks an archive.
+    Unzip(UnzipSettings),
+    /// Brings the content into another form: CSV, JSON, compressed or not.
+    Convert(ConvertSettings),
+    /// Puts what a URL answers in the message's place.
+    Fetch(FetchSettings),
+    /// Makes a document of an XML payload by a stylesheet.
+    Xslt(XsltSettings),
+    /// Makes messages by a module in WebAssembly.
+    Wasm(WasmSettings),
 }
 
 /// When messages become one, and how.
@@ -112,6 +133,14 @@ impl StepKind {
             Self::Verify(_) => "verify",
             Self::Metadata(_) => "metadata",
             Self::Aggregate(_) => "aggregate",
+            Self::JqFilter(_) => "jq_filter",
+            Self::Jq(_) => "jq",
+            Self::Split(_) => "split",
+            Self::Unzip(_) => "unzip",
+            Self::Convert(_) => "convert",
+            Self::Fetch(_) => "fetch",
+            Self::Xslt(_) => "xslt",
+            Self::Wasm(_) => "wasm",
         }
     }
 
@@ -129,8 +158,36 @@ impl StepKind {
             Self::Verify(settings) => Step::filter(name, VerifyFilter::new(*settings)),
             Self::Metadata(settings) => Step::transform(name, MetadataTransform::new(settings)?),
             Self::Aggregate(settings) => Step::aggregate(name, settings.build()?),
+            Self::JqFilter(entry) => {
+                let filter = JqFilter::new(entry.settings());
+                Step::filter(name, filter.map_err(|error| entry.fault(error))?)
+            }
+            Self::Jq(entry) => {
+                let jq = Jq::new(entry.settings());
+                Step::transform(name, jq.map_err(|error| entry.fault(error))?)
+            }
+            Self::Split(settings) => Step::transform(name, Split::new(settings.clone())?),
+            Self::Unzip(settings) => Step::transform(name, Unzip::new(settings.clone())?),
+            Self::Convert(settings) => Step::transform(name, Convert::new(settings.clone())?),
+            Self::Fetch(settings) => Step::awaiting(name, Fetch::new(settings.clone())?),
+            Self::Xslt(settings) => {
+                let xslt = Xslt::new(settings.clone());
+                let fault = |error| BuildFault::new(format!("{error}")).within("stylesheet");
+                Step::transform(name, xslt.map_err(fault)?)
+            }
+            Self::Wasm(settings) => Step::transform(name, wasm(settings)?),
         })
     }
+}
+
+/// A module in WebAssembly, read from its file.
+fn wasm(settings: &WasmSettings) -> Result<Wasm, BuildFault> {
+    let fault = |what: String| BuildFault::new(what).within("module");
+    let path = settings.module.as_ref();
+    let path = path.ok_or_else(|| fault("the file with the module is missing".to_owned()))?;
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|error| fault(format!("{path} cannot be read: {error}")))?;
+    Wasm::new(settings.clone(), &bytes).map_err(|error| fault(error.reason()))
 }
 
 /// What is wrong with a query, at its place.

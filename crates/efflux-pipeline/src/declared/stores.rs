@@ -32,6 +32,12 @@ impl Stores {
         &self.here
     }
 
+    /// A name for a run, which no other run of this store is called.
+    pub(super) fn run(&self) -> String {
+        let now = self.here.clock().now().nanos();
+        format!("{now}-{}", std::process::id())
+    }
+
     /// The store at this URL; the one that pipelines run beside for none.
     pub(super) async fn open(
         &self,
