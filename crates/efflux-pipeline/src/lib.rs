@@ -32,6 +32,14 @@ mod secret;
 
 mod stage_error;
 
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "rabbitmq",
+    feature = "webhook"
+))]
+mod tls;
+
 mod derived_id;
 mod step_name;
 
@@ -91,10 +99,24 @@ pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
 pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
 pub use policy::{Policy, Retry, Then};
 pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use port::{ColumnSource, WriteMode};
+#[cfg(feature = "email")]
+pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
+#[cfg(feature = "file-port")]
+pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
 #[cfg(feature = "mqtt")]
 pub use port::{MqttPort, MqttPortSettings};
+#[cfg(feature = "postgres")]
+pub use port::{PostgresPort, PostgresPortSettings};
 #[cfg(feature = "rabbitmq")]
 pub use port::{RabbitMqPort, RabbitMqPortSettings};
+#[cfg(feature = "sqlite")]
+pub use port::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use port::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(feature = "webhook")]
+pub use port::{WebhookPort, WebhookPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;

@@ -1,12 +1,26 @@
 //! Where messages leave a pipeline.
 
+#[cfg(feature = "email")]
+mod email;
+#[cfg(feature = "file-port")]
+mod file;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
 #[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
 mod rounds;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "stdout")]
+mod stdout;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod table;
 mod topics;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::fmt;
 
@@ -17,11 +31,25 @@ use thiserror::Error;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "email")]
+pub use self::email::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
+#[cfg(feature = "file-port")]
+pub use self::file::{FileLayout, FilePort, FilePortSettings, FileSeparator};
 #[cfg(feature = "mqtt")]
 pub use self::mqtt::{MqttPort, MqttPortSettings};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresPort, PostgresPortSettings};
 #[cfg(feature = "rabbitmq")]
 pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use self::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use self::table::{ColumnSource, WriteMode};
 pub use self::topics::TopicsPort;
+#[cfg(feature = "webhook")]
+pub use self::webhook::{WebhookPort, WebhookPortSettings};
 
 /// Why a delivery failed, as a whole or in parts.
 #[derive(Debug, Error)]

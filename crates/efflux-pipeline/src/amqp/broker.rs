@@ -1,6 +1,7 @@
 //! Where a broker is, how it is reached, and what its errors mean.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_rs::Runtime;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
@@ -13,6 +14,7 @@ use super::limits::{CONNECT_MAX, HEARTBEAT_SECONDS};
 use super::wire;
 use crate::secret::Secret;
 use crate::stage_error::StageError;
+use crate::tls;
 
 /// Where a broker is, and whom its clients have to believe.
 pub(crate) struct Broker {
@@ -36,9 +38,7 @@ impl Broker {
         let options = ConnectionProperties::default().with_connection_name(name.into());
         let tls = match self.uri.scheme {
             AMQPScheme::AMQP => None,
-            AMQPScheme::AMQPS => {
-                Some(wire::tls(self.ca_file.as_deref()).map_err(StageError::fatal)?)
-            }
+            AMQPScheme::AMQPS => Some(Arc::new(tls::client(self.ca_file.as_deref())?)),
         };
         let wired = async move |uri: AMQPUri, _: Runtime<wire::Wired>| {
             wire::connect(&uri, tls.as_ref()).await
