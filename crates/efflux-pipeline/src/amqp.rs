@@ -4,6 +4,7 @@
 mod broker;
 pub(crate) mod limits;
 mod properties;
+mod wire;
 
 pub(crate) use broker::{Broker, failed, short};
 pub(crate) use properties::{arrival, properties};

@@ -32,6 +32,14 @@ mod secret;
 
 mod stage_error;
 
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "rabbitmq",
+    feature = "webhook"
+))]
+mod tls;
+
 mod derived_id;
 mod step_name;
 

@@ -18,8 +18,6 @@ mod sqlite;
 mod stdout;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod table;
-#[cfg(any(feature = "postgres", feature = "webhook"))]
-mod tls;
 mod topics;
 #[cfg(feature = "webhook")]
 mod webhook;

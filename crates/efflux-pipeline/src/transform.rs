@@ -13,7 +13,6 @@ mod metadata;
     feature = "jq",
     feature = "split",
     feature = "unzip",
-    feature = "wasm",
     feature = "xslt"
 ))]
 mod part;

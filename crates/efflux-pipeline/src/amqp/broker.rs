@@ -1,18 +1,20 @@
 //! Where a broker is, how it is reached, and what its errors mean.
 
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use async_rs::Runtime;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
-use lapin::tcp::OwnedTLSConfig;
 use lapin::types::ShortString;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
 use super::limits::{CONNECT_MAX, HEARTBEAT_SECONDS};
+use super::wire;
 use crate::secret::Secret;
 use crate::stage_error::StageError;
+use crate::tls;
 
 /// Where a broker is, and whom its clients have to believe.
 pub(crate) struct Broker {
@@ -33,51 +35,28 @@ impl Broker {
 
     /// A connection and a channel on it. The broker shows the connection under this name.
     pub(crate) async fn connect(&self, name: &str) -> Result<(Connection, Channel), StageError> {
+        let options = ConnectionProperties::default().with_connection_name(name.into());
+        let tls = match self.uri.scheme {
+            AMQPScheme::AMQP => None,
+            AMQPScheme::AMQPS => Some(Arc::new(tls::client(self.ca_file.as_deref())?)),
+        };
+        let wired = async move |uri: AMQPUri, _: Runtime<wire::Wired>| {
+            wire::connect(&uri, tls.as_ref()).await
+        };
         let connect = async {
-            let runtime = lapin::runtime::default_runtime()?;
-            let options = ConnectionProperties::default().with_connection_name(name.into());
-            let (uri, tls) = (self.uri.clone(), self.tls()?);
-            let connection =
-                Connection::connect_uri_with_config(uri, options, tls, runtime).await?;
+            let (uri, runtime) = (self.uri.clone(), wire::runtime());
+            let connection = Connection::connector(uri, runtime, wired, options).await?;
             let channel = connection.create_channel().await?;
-            Ok::<_, Unreached>((connection, channel))
+            Ok::<_, lapin::Error>((connection, channel))
         };
         let host = format!("{}:{}", self.uri.authority.host, self.uri.authority.port);
         match timeout(CONNECT_MAX, connect).await {
             Ok(Ok(connected)) => Ok(connected),
-            Ok(Err(Unreached::File(error))) => Err(StageError::fatal(error)),
-            Ok(Err(Unreached::Broker(error))) => Err(failed(&error, &format!("connect to {host}"))),
+            Ok(Err(error)) => Err(failed(&error, &format!("connect to {host}"))),
             Err(_) => Err(StageError::unavailable(format!(
                 "cannot connect to {host}: it has not answered for {CONNECT_MAX:?}"
             ))),
         }
-    }
-
-    fn tls(&self) -> Result<OwnedTLSConfig, Unreached> {
-        let Some(path) = &self.ca_file else {
-            return Ok(OwnedTLSConfig::default());
-        };
-        let chain = fs::read_to_string(path).map_err(|error| {
-            Unreached::File(format!(
-                "ca_file: {} cannot be read: {error}",
-                path.display()
-            ))
-        })?;
-        Ok(OwnedTLSConfig {
-            identity: None,
-            cert_chain: Some(chain),
-        })
-    }
-}
-
-enum Unreached {
-    Broker(lapin::Error),
-    File(String),
-}
-
-impl From<lapin::Error> for Unreached {
-    fn from(error: lapin::Error) -> Self {
-        Self::Broker(error)
     }
 }
 

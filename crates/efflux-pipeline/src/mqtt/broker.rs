@@ -1,7 +1,7 @@
 //! Where a broker is, how it is reached, and what its errors mean.
 
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
@@ -15,6 +15,7 @@ use super::limits::CONNECT_MAX;
 use super::session::Nothing;
 use crate::secret::Secret;
 use crate::stage_error::StageError;
+use crate::tls;
 
 /// A session that the broker keeps has no end by itself.
 const NO_EXPIRY: u32 = u32::MAX;
@@ -157,28 +158,10 @@ impl Broker {
             options.set_credentials(user, password.expose().as_bytes().to_vec());
         }
         if self.is_encrypted {
-            options.set_transport(Transport::tls_with_config(self.tls()?));
+            let tls = Arc::new(tls::client(self.ca_file.as_deref())?);
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         }
         Ok(options)
-    }
-
-    fn tls(&self) -> Result<TlsConfiguration, StageError> {
-        let Some(path) = &self.ca_file else {
-            return TlsConfiguration::try_default_rustls().map_err(|error| {
-                StageError::fatal(format!("the system's certificates cannot be read: {error}"))
-            });
-        };
-        let ca = fs::read(path).map_err(|error| {
-            StageError::fatal(format!(
-                "ca_file: {} cannot be read: {error}",
-                path.display()
-            ))
-        })?;
-        Ok(TlsConfiguration::Simple {
-            ca,
-            alpn: None,
-            client_auth: None,
-        })
     }
 }
 

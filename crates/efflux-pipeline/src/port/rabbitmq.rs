@@ -26,7 +26,7 @@ pub struct RabbitMqPortSettings {
     /// Where the broker is: `amqp://USER:PASSWORD@HOST:5672/VHOST`, `amqps://` for TLS. The virtual
     /// host `/` is written `%2f`.
     pub url: Secret,
-    /// A file of certificates, in PEM, that are believed beside those of the system.
+    /// A file of certificates, in PEM, that are believed in place of those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// The exchange. It has to be there; none is the default exchange, where the routing key is the

@@ -1,5 +1,8 @@
 //! Tables in CSV, as RFC 4180 has them, with names in their first row.
 
+#[cfg(feature = "split")]
+mod single;
+
 use std::collections::HashSet;
 
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
@@ -19,7 +22,6 @@ pub(super) struct TableForm {
 /// - Its first row has names, each once; every other row has as many fields.
 pub(super) struct Table<'a> {
     reader: csv::Reader<&'a [u8]>,
-    form: TableForm,
     names: ByteRecord,
     /// The names as they stand in a JSON object, colon included.
     keys: Vec<String>,
@@ -89,7 +91,6 @@ impl<'a> Table<'a> {
             .collect();
         Ok(Self {
             reader,
-            form,
             names,
             keys,
             row: ByteRecord::new(),
@@ -101,7 +102,7 @@ impl<'a> Table<'a> {
         let there_is = self
             .reader
             .read_byte_record(&mut self.row)
-            .map_err(malformed)?;
+            .map_err(|error| ragged(error, self.names.len()))?;
         Ok(there_is.then_some(Row { table: self }))
     }
 }
@@ -121,23 +122,22 @@ impl Row<'_, '_> {
         json.push(b'}');
         json
     }
-
-    /// A table of its own: the names, and this row.
-    pub(super) fn to_csv(&self) -> Result<Vec<u8>, StageError> {
-        let mut writer = self.table.form.writer();
-        let rows = [&self.table.names, &self.table.row];
-        rows.iter()
-            .try_for_each(|row| writer.write_byte_record(row))
-            .map_err(malformed)?;
-        writer
-            .into_inner()
-            .map_err(|error| StageError::rejected(error.to_string()))
-    }
 }
 
 /// A text as JSON; the bytes are known to be UTF-8.
 fn json_text(text: &[u8]) -> String {
     serde_json::Value::from(String::from_utf8_lossy(text)).to_string()
+}
+
+/// What is wrong with a table whose first row has `columns` fields.
+fn ragged(error: csv::Error, columns: usize) -> StageError {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, len, .. } => StageError::rejected(format!(
+            "line {} of the table has {len} fields, and the first row has {columns}",
+            pos.as_ref().map_or(0, csv::Position::line)
+        )),
+        _ => malformed(error),
+    }
 }
 
 /// What is wrong with a table.
@@ -146,15 +146,5 @@ fn json_text(text: &[u8]) -> String {
     reason = "it stands in place of the error"
 )]
 pub(super) fn malformed(error: csv::Error) -> StageError {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => StageError::rejected(format!(
-            "line {} of the table has {len} fields, and the first row has {expected_len}",
-            pos.as_ref().map_or(0, csv::Position::line)
-        )),
-        _ => StageError::rejected(format!("the table cannot be read: {error}")),
-    }
+    StageError::rejected(format!("the table cannot be read: {error}"))
 }

@@ -42,11 +42,12 @@ impl SplitCsv {
 
     pub(super) fn split(&self, input: &Parcel, out: &mut Emit<'_>) -> Result<(), StageError> {
         let content = input.content()?;
-        let mut table = Table::read(&content, self.form()?)?;
+        let form = self.form()?;
+        let mut table = Table::read(&content, form)?;
         while let Some(row) = table.row()? {
             let message = match self.form {
                 RowForm::Json => part(&input.message, row.to_json(), "application/json"),
-                RowForm::Csv => part(&input.message, row.to_csv()?, "text/csv"),
+                RowForm::Csv => part(&input.message, row.to_csv(form)?, "text/csv"),
             };
             out.push(message)?;
         }
