@@ -111,8 +111,9 @@ pub struct Advance {
 ///    the source is answered then and not before.
 /// 2. A batch may come again, whole or in parts, after a crash before the commit. A port to a
 ///    target that knows ids delivers under the message's id, so that nothing is there twice.
-/// 3. Messages of one message group come in order. When one of them is not delivered, those of the
-///    same group behind it in the batch are not either; [`Failed::Parts`] names them too.
+/// 3. Messages of one message group come in order. When one of them may be delivered later, those of
+///    the same group behind it in the batch are not delivered either; [`Failed::Parts`] names them
+///    too. Behind one that is rejected the group goes on.
 /// 4. `deliver` is given up by dropping it; what was delivered until then stays.
 /// 5. A port that keeps a position commits it in one transaction with the messages, by comparing:
 ///    only from [`Advance::from`] to [`Advance::to`]. It answers [`Failed::Whole`] or

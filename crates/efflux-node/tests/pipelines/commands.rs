@@ -33,7 +33,11 @@ fn the_examples_are_right_and_pass_their_own_tests() {
     assert_eq!(files.len(), 5);
     let mut arguments = vec!["pipeline", "test"];
     arguments.extend(files.iter().map(String::as_str));
-    let output = place.command(&arguments).current_dir(examples()).output().unwrap();
+    let output = place
+        .command(&arguments)
+        .current_dir(examples())
+        .output()
+        .unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}{err}");
@@ -44,7 +48,10 @@ fn the_examples_are_right_and_pass_their_own_tests() {
 fn the_schema_beside_the_examples_is_the_programs() {
     let printed = Place::new().prints(&["pipeline", "schema"]);
     let kept = std::fs::read_to_string(examples().join("pipeline.schema.json")).unwrap();
-    assert!(printed == kept, "`efflux pipeline schema` prints another schema: keep that one");
+    assert!(
+        printed == kept,
+        "`efflux pipeline schema` prints another schema: keep that one"
+    );
 }
 
 #[test]
@@ -69,9 +76,20 @@ fn pipelines_run_until_nothing_comes_any_more() {
         place.append("a", "order", &format!("{{\"total\":{total}}}"));
     }
     let told = place.prints(&["pipeline", "run", "a.toml", "--until-idle", "300ms"]);
-    assert!(told.contains("copy: ended; 3 in, 2 delivered, 1 filtered"), "{told}");
+    assert!(
+        told.contains("copy: ended; 3 in, 2 delivered, 1 filtered"),
+        "{told}"
+    );
     assert_eq!(place.payloads("b"), ["{\"total\":20}", "{\"total\":30}"]);
-    let again = place.prints(&["pipeline", "run", "a.toml", "--until-idle", "300ms", "-o", "json"]);
+    let again = place.prints(&[
+        "pipeline",
+        "run",
+        "a.toml",
+        "--until-idle",
+        "300ms",
+        "-o",
+        "json",
+    ]);
     assert!(again.contains("\"received\":0"), "{again}");
 }
 

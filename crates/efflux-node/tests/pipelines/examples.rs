@@ -20,18 +20,32 @@ fn unchanged(text: String) -> String {
 #[test]
 fn a_folder_of_zipped_csvs_becomes_a_table() {
     let server = Postgres::start().unwrap();
-    let table = "CREATE TABLE orders (id text PRIMARY KEY, sku text, qty int, total numeric, file text)";
+    let table =
+        "CREATE TABLE orders (id text PRIMARY KEY, sku text, qty int, total numeric, file text)";
     server.query(table).unwrap();
     let place = Place::new().with("WAREHOUSE_URL", server.url());
-    place.example("zipped-csvs.toml", |text| text.replace("match = [\"*.zip\"]", "match = [\"*.zip\"], settle = \"100ms\", rescan = \"200ms\""));
+    place.example("zipped-csvs.toml", |text| {
+        text.replace(
+            "match = [\"*.zip\"]",
+            "match = [\"*.zip\"], settle = \"100ms\", rescan = \"200ms\"",
+        )
+    });
     std::fs::create_dir(place.path("inbox")).unwrap();
-    for (name, rows) in [("a", "1,A,2,9.5,ok\n2,B,1,1,void\n"), ("b", "3,C,3,2,ok\n4,D,many,2,ok\n")] {
+    for (name, rows) in [
+        ("a", "1,A,2,9.5,ok\n2,B,1,1,void\n"),
+        ("b", "3,C,3,2,ok\n4,D,many,2,ok\n"),
+    ] {
         let csv = format!("order_id,sku,qty,price,status\n{rows}");
         zip(&place, name, &csv);
     }
     let told = run(&place, "zipped-csvs.toml");
-    assert!(told.contains("orders-inbox: ended; 2 in, 2 delivered"), "{told}");
-    let rows = server.query("SELECT id, qty, total, file FROM orders ORDER BY id").unwrap();
+    assert!(
+        told.contains("orders-inbox: ended; 2 in, 2 delivered"),
+        "{told}"
+    );
+    let rows = server
+        .query("SELECT id, qty, total, file FROM orders ORDER BY id")
+        .unwrap();
     assert_eq!(rows.trim(), "1|2|19.0|a.csv\n3|3|6|b.csv");
     let letters = place.payloads("orders.dead");
     assert_eq!(letters.len(), 1);
@@ -42,10 +56,18 @@ fn a_folder_of_zipped_csvs_becomes_a_table() {
 /// Zips a CSV with the program that Python brings.
 fn zip(place: &Place, name: &str, csv: &str) {
     let file = place.path(&format!("{name}.csv"));
-    std::fs::File::create(&file).unwrap().write_all(csv.as_bytes()).unwrap();
+    std::fs::File::create(&file)
+        .unwrap()
+        .write_all(csv.as_bytes())
+        .unwrap();
     let mut python = std::process::Command::new("python3");
-    python.args(["-m", "zipfile", "-c"]).arg(place.path(&format!("inbox/{name}.zip")));
-    let zipped = python.arg(format!("{name}.csv")).current_dir(place.folder.path()).status();
+    python
+        .args(["-m", "zipfile", "-c"])
+        .arg(place.path(&format!("inbox/{name}.zip")));
+    let zipped = python
+        .arg(format!("{name}.csv"))
+        .current_dir(place.folder.path())
+        .status();
     assert!(zipped.unwrap().success());
 }
 
@@ -85,7 +107,10 @@ fn declare_queue(url: &str, name: &str) {
             ..QueueDeclareOptions::default()
         };
         let table = FieldTable::default();
-        channel.queue_declare(name.into(), options, table).await.unwrap();
+        channel
+            .queue_declare(name.into(), options, table)
+            .await
+            .unwrap();
         connection.close(200, "done".into()).await.unwrap();
     });
 }
@@ -98,12 +123,20 @@ fn invoices_are_sent_as_mails() {
         .with("SMTP_USER", server.user())
         .with("SMTP_PASSWORD", server.password());
     place.write("ca.pem", &efflux_servers::tls_authority());
-    let here = format!("tls = \"starttls\"\nport = {}\nca_file = \"ca.pem\"", server.port());
-    place.example("invoice-mail.toml", |text| text.replace("tls = \"starttls\"", &here));
+    let here = format!(
+        "tls = \"starttls\"\nport = {}\nca_file = \"ca.pem\"",
+        server.port()
+    );
+    place.example("invoice-mail.toml", |text| {
+        text.replace("tls = \"starttls\"", &here)
+    });
     std::fs::copy(examples().join("invoice.xsl"), place.path("invoice.xsl")).unwrap();
-    let invoice = "<invoice number='7'><line sku='A' price='1.5'/><line sku='B' price='2'/></invoice>";
+    let invoice =
+        "<invoice number='7'><line sku='A' price='1.5'/><line sku='B' price='2'/></invoice>";
     let properties = ["--prop", "customer=ada@example.com", "--prop", "number=7"];
-    let append = ["append", "invoices", invoice, "--type", "invoice", "--create"];
+    let append = [
+        "append", "invoices", invoice, "--type", "invoice", "--create",
+    ];
     place.prints(&[&append[..], &properties[..]].concat());
     run(&place, "invoice-mail.toml");
     let mails = server.mails().unwrap();
@@ -117,10 +150,25 @@ fn invoices_are_sent_as_mails() {
 fn a_read_model_has_each_order_once() {
     let place = Place::new();
     place.example("read-model.toml", unchanged);
-    sqlite(&place, "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT, total REAL, status TEXT)");
-    place.append("orders", "order.placed", r#"{"id":"o-1","customer":"ada","total":12.5}"#);
-    place.append("orders", "order.paid", r#"{"id":"o-1","customer":"ada","total":12.5}"#);
-    place.append("orders", "order.placed", r#"{"id":"o-2","customer":"bob","total":1}"#);
+    sqlite(
+        &place,
+        "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT, total REAL, status TEXT)",
+    );
+    place.append(
+        "orders",
+        "order.placed",
+        r#"{"id":"o-1","customer":"ada","total":12.5}"#,
+    );
+    place.append(
+        "orders",
+        "order.paid",
+        r#"{"id":"o-1","customer":"ada","total":12.5}"#,
+    );
+    place.append(
+        "orders",
+        "order.placed",
+        r#"{"id":"o-2","customer":"bob","total":1}"#,
+    );
     run(&place, "read-model.toml");
     let rows = sqlite(&place, "SELECT id, status FROM orders ORDER BY id");
     assert_eq!(rows, "o-1 paid\no-2 placed\n");
@@ -133,9 +181,15 @@ pub(crate) fn sqlite(place: &Place, sql: &str) -> String {
     let program = "import sqlite3,sys\nd=sqlite3.connect('orders.db')\n\
                    [print(*row) for row in d.execute(sys.argv[1])]\nd.commit()";
     let mut python = std::process::Command::new("python3");
-    python.args(["-c", program, sql]).current_dir(place.folder.path());
+    python
+        .args(["-c", program, sql])
+        .current_dir(place.folder.path());
     let output = python.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -151,7 +205,10 @@ fn what_a_webhook_refuses_is_sent_again_when_it_is_mended() {
     }
     place.append("orders", "order", "{\"customer\":\"ada\",\"total\":1}");
     let told = run(&place, "notify.toml");
-    assert!(told.contains("4 in, 2 delivered, 1 filtered, 1 dead letters"), "{told}");
+    assert!(
+        told.contains("4 in, 2 delivered, 1 filtered, 1 dead letters"),
+        "{told}"
+    );
     assert_eq!(service.told().len(), 2);
     assert_eq!(place.payloads("orders.refused").len(), 1);
     service.mend();

@@ -16,7 +16,13 @@ struct Node {
 
 impl Node {
     fn start(place: &Place) -> Self {
-        let mut child = place.spawn(&["serve", "--listen", "127.0.0.1:0", "--pipelines", "pipelines"]);
+        let mut child = place.spawn(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--pipelines",
+            "pipelines",
+        ]);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.find(|line| line.as_ref().unwrap().contains("serving"));
         let line = line.unwrap().unwrap();
@@ -76,7 +82,10 @@ fn a_folder_of_pipelines_is_run_shown_stopped_started_and_reloaded() {
     node.until("/v1/pipelines/one", "\"state\":\"running\"");
     node.ask("POST", "/v1/topics/a/particles", "first");
     node.until("/v1/pipelines/one", "\"delivered\":1");
-    node.until("/metrics", "efflux_pipeline_messages{pipeline=\"one\",outcome=\"delivered\"} 1");
+    node.until(
+        "/metrics",
+        "efflux_pipeline_messages{pipeline=\"one\",outcome=\"delivered\"} 1",
+    );
     node.until("/v1/topics/b/head", "\"head\":\"1:");
 
     let stopped = node.ask("POST", "/v1/pipelines/one/stop", "");
@@ -90,7 +99,9 @@ fn a_folder_of_pipelines_is_run_shown_stopped_started_and_reloaded() {
     assert!(reloaded.contains("\"restarted\":[\"one\"]"), "{reloaded}");
     assert!(reloaded.contains("two.toml: line 4"), "{reloaded}");
     place.write("pipelines/two.toml", &copy("two", "d"));
-    let hangup = Command::new("kill").args(["-HUP", &node.child.id().to_string()]).status();
+    let hangup = Command::new("kill")
+        .args(["-HUP", &node.child.id().to_string()])
+        .status();
     assert!(hangup.unwrap().success());
     node.until("/v1/pipelines", "\"name\":\"two\"");
     let none = node.ask("POST", "/v1/pipelines/three/start", "");

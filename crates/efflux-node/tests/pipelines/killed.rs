@@ -12,7 +12,12 @@ const ORDERS: usize = 3000;
 fn fill(place: &Place) {
     let mut lines = std::fs::File::create(place.path("orders.ndjson")).unwrap();
     for number in 0..ORDERS {
-        writeln!(lines, "{{\"id\":\"o-{number}\",\"customer\":\"c-{}\",\"total\":{number}}}", number % 7).unwrap();
+        writeln!(
+            lines,
+            "{{\"id\":\"o-{number}\",\"customer\":\"c-{}\",\"total\":{number}}}",
+            number % 7
+        )
+        .unwrap();
     }
     drop(lines);
     place.prints(&["import", "orders", "orders.ndjson", "--id", "id"]);
@@ -24,7 +29,9 @@ fn killed_often(place: &Place, file: &str, is_done: impl Fn() -> bool) {
     println!("seed {random:#x}");
     for _ in 0..8 {
         let mut child = place.spawn(&["pipeline", "run", file]);
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let until = Instant::now() + Duration::from_millis(20 + (random >> 33) % 250);
         while Instant::now() < until {
             std::thread::yield_now();
@@ -46,7 +53,10 @@ fn a_table_has_each_order_exactly_once() {
                 port = { sqlite = { path = \"orders.db\", table = \"orders\" } }\n";
     place.write("p.toml", text);
     killed_often(&place, "p.toml", || {
-        let counted = sqlite(&place, "SELECT count(*), count(DISTINCT id), sum(total) FROM orders");
+        let counted = sqlite(
+            &place,
+            "SELECT count(*), count(DISTINCT id), sum(total) FROM orders",
+        );
         let sum = ORDERS * (ORDERS - 1) / 2;
         counted == format!("{ORDERS} {ORDERS} {sum}\n")
     });
@@ -61,7 +71,11 @@ fn a_topic_has_each_part_of_each_order_exactly_once() {
                 router = { topic = \"parts\" }\n";
     place.write("p.toml", text);
     killed_often(&place, "p.toml", || {
-        let mut ids: Vec<_> = place.payloads("parts").into_iter().filter(|it| it.contains("\"id\"")).collect();
+        let mut ids: Vec<_> = place
+            .payloads("parts")
+            .into_iter()
+            .filter(|it| it.contains("\"id\""))
+            .collect();
         let all = ids.len();
         ids.sort();
         ids.dedup();

@@ -47,8 +47,15 @@ async fn a_pipeline_of_a_file_runs() {
     }
     let stores = Stores::beside(store.clone());
     let pipeline = document.open("a", &stores).await.unwrap().unwrap();
-    let until = tokio::time::sleep(std::time::Duration::from_millis(300));
-    pipeline.run(until).await.unwrap();
+    let options = crate::PipelineOptions {
+        ends_when_idle: Some(std::time::Duration::from_millis(300)),
+        ..pipeline.options().clone()
+    };
+    pipeline
+        .with_options(options)
+        .run(std::future::pending())
+        .await
+        .unwrap();
     let made = store.topic(&"orders-small".parse().unwrap()).await.unwrap();
     let made = made
         .read(Sequence::FIRST, ReadLimit::default())

@@ -91,16 +91,17 @@ pub(super) async fn deliver(
     let Some(rate) = line.options.rate_max else {
         return Delivery::new(line, parcels, position).finish().await;
     };
-    // A tenth of a second's messages at once, so that the pace is even.
-    let most = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
+    // A tenth of a second's messages at once, so that the pace is even. What a position belongs to is
+    // one transaction, and goes at once.
+    let tenth = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
+    let most = position.map_or(tenth, |_| usize::MAX);
     let mut parcels = parcels.into_iter().peekable();
     loop {
         let part: Vec<_> = parcels.by_ref().take(most).collect();
         let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
         let is_last = parcels.peek().is_none();
         let begun = Instant::now();
-        let reached = position.filter(|_| is_last);
-        Delivery::new(line, part, reached).finish().await?;
+        Delivery::new(line, part, position).finish().await?;
         let pace = Duration::from_secs(1).saturating_mul(count) / rate;
         sleep(pace.saturating_sub(begun.elapsed())).await;
         if is_last {

@@ -149,6 +149,11 @@ impl Scene {
     }
 }
 
+/// Is ready when a second has passed on the test's clock.
+async fn a_second() {
+    let _ = tokio::time::timeout(Duration::from_secs(1), pending::<()>()).await;
+}
+
 /// Ends as soon as there is nothing to do.
 fn options() -> PipelineOptions {
     PipelineOptions {
@@ -403,8 +408,7 @@ async fn what_waits_in_an_aggregate_is_delivered_when_the_pipeline_is_stopped() 
         .pipeline()
         .with_step(aggregate(3))
         .with_options(options);
-    let until = tokio::time::sleep(Duration::from_secs(1));
-    pipeline.run(until).await.unwrap();
+    pipeline.run(a_second()).await.unwrap();
     assert_eq!(scene.delivered(), ["[0,1]"]);
 }
 
@@ -413,8 +417,7 @@ async fn a_pipeline_that_is_stopped_in_an_outage_gives_back_what_it_holds() {
     let away = || Failed::Whole(StageError::unavailable("away"));
     let scene = Scene::numbers(3).await.answering((0..1000).map(|_| away()));
     let pipeline = scene.pipeline().with_options(PipelineOptions::default());
-    let until = tokio::time::sleep(Duration::from_secs(1));
-    pipeline.run(until).await.unwrap();
+    pipeline.run(a_second()).await.unwrap();
     assert!(scene.delivered().is_empty());
     scene.target.answers.lock().clear();
     scene.run(scene.pipeline()).await.unwrap();
