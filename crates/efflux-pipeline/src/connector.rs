@@ -2,6 +2,8 @@
 
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "http")]
+mod http_poll;
 pub(crate) mod line_cutter;
 pub(crate) mod positioned;
 mod stdin;
@@ -18,6 +20,8 @@ use crate::stage_error::StageError;
 
 #[cfg(feature = "files")]
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use self::http_poll::{HttpElements, HttpPollConnector, HttpPollSettings};
 pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 

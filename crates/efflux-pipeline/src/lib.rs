@@ -70,6 +70,8 @@ pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
 #[cfg(feature = "files")]
 pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use connector::{HttpElements, HttpPollConnector, HttpPollSettings};
 pub use connector::{StdinConnector, StdinForm, StdinSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
@@ -80,6 +82,20 @@ pub use parcel::{CAUSE, CORRELATION, Origin, Parcel};
 pub use pipeline::{Order, Pipeline, PipelineError, PipelineOptions};
 pub use policy::{Policy, Retry, Then};
 pub use port::{Advance, Batch, Failed, Kept, Port, Reader, TopicsPort};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use port::{ColumnSource, WriteMode};
+#[cfg(feature = "email")]
+pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
+#[cfg(feature = "file-port")]
+pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "postgres")]
+pub use port::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "sqlite")]
+pub use port::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use port::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(feature = "webhook")]
+pub use port::{WebhookPort, WebhookPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;

@@ -43,3 +43,30 @@ pub const AGGREGATED_MESSAGES_MAX: usize = 65_536;
 
 /// Keys that a step remembers to leave out duplicates: 1,000,000 at most, about 100 MB.
 pub const REMEMBERED_KEYS_MAX: usize = 1_000_000;
+
+/// Statements that a port to a database keeps prepared: 64. Messages with other sets of columns are
+/// written by statements of their own.
+pub const STATEMENTS_MAX: usize = 64;
+
+/// Rows that a port to PostgreSQL looks for in one batch when the server refuses it: 1,000. The
+/// others are found when the batch comes again without them; the search costs a statement or two for
+/// each row that is refused.
+pub const REFUSED_ROWS_MAX: usize = 1_000;
+
+/// Bytes that a port to PostgreSQL sends at once in a COPY: 64 KiB.
+pub const COPY_BYTES: usize = 64 * 1024;
+
+/// Bytes of a webhook's answer that are read to tell why it refused: 1 KiB.
+pub const ANSWER_BYTES_MAX: usize = 1024;
+
+/// Seconds for which a webhook may ask to be left alone: an hour. Longer is a mistake of its clock.
+pub const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
+
+/// Recipients of one mail: 100, as many as every mail server takes (RFC 5321).
+pub const RECIPIENTS_MAX: usize = 100;
+
+/// Bytes of a path that a port to files makes: 1,024; of each name in it 255, as file systems have it.
+pub const PATH_BYTES_MAX: usize = 1024;
+
+/// Files that a port to files keeps open: 64.
+pub const OPEN_FILES_MAX: usize = 64;

@@ -1,6 +1,22 @@
 //! Where messages leave a pipeline.
 
+#[cfg(feature = "email")]
+mod email;
+#[cfg(feature = "file-port")]
+mod file;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "stdout")]
+mod stdout;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod table;
+#[cfg(any(feature = "http", feature = "postgres", feature = "webhook"))]
+pub(crate) mod tls;
 mod topics;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::fmt;
 
@@ -11,7 +27,21 @@ use thiserror::Error;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "email")]
+pub use self::email::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
+#[cfg(feature = "file-port")]
+pub use self::file::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{SqlitePort, SqlitePortSettings};
+#[cfg(feature = "stdout")]
+pub use self::stdout::{StdoutFormat, StdoutPort, StdoutPortSettings};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use self::table::{ColumnSource, WriteMode};
 pub use self::topics::TopicsPort;
+#[cfg(feature = "webhook")]
+pub use self::webhook::{WebhookPort, WebhookPortSettings};
 
 /// Why a delivery failed, as a whole or in parts.
 #[derive(Debug, Error)]

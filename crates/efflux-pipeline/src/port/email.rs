@@ -1,0 +1,179 @@
+//! A port that sends mail.
+
+mod letter;
+mod server;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lettre::AsyncTransport;
+use serde::Deserialize;
+
+use self::letter::Writer;
+use self::server::{Transport, fault, transport};
+use super::{Batch, Failed, Kept, Port, Reader};
+use crate::quantity::Period;
+use crate::secret::Secret;
+use crate::stage_error::StageError;
+use crate::template::Template;
+
+/// Sends each message as a mail.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct EmailPortSettings {
+    /// The host of the mail server.
+    pub host: String,
+    /// Its port: without it 587 for `starttls`, 465 for `implicit` and 25 for `none`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is encrypted.
+    #[serde(default)]
+    pub tls: EmailTls,
+    /// Who sends, as the server knows it.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A file of authorities (PEM) that the server's certificate is believed by, beside those of the
+    /// system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The sender, as in `Orders <orders@example.com>`.
+    pub from: String,
+    /// The recipients, parted by commas.
+    pub to: Template,
+    /// The subject, of one line.
+    pub subject: Template,
+    /// The body as text.
+    #[serde(default)]
+    pub text: Option<Template>,
+    /// The body as HTML. What messages fill in is not escaped.
+    #[serde(default)]
+    pub html: Option<Template>,
+    /// The payload as an attachment.
+    #[serde(default)]
+    pub attachment: Option<EmailAttachment>,
+    /// How long the server may take for an answer.
+    #[serde(default = "half_a_minute")]
+    pub timeout: Period,
+}
+
+/// How the connection to a mail server is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EmailTls {
+    /// The server is asked to encrypt a connection that began in the clear, and must.
+    #[default]
+    Starttls,
+    /// It is encrypted from its beginning.
+    Implicit,
+    /// It is not, which only a server on this machine is spoken to by.
+    None,
+}
+
+/// The payload as an attachment.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct EmailAttachment {
+    /// What its file is called.
+    pub name: Template,
+    /// Its media type; without it, the message's own.
+    #[serde(default)]
+    pub content_type: Option<String>,
+}
+
+fn half_a_minute() -> Period {
+    Period(Duration::from_secs(30))
+}
+
+/// Sends each message as a mail.
+///
+/// A message is delivered when the server took the mail. It has a `Message-ID` that follows from the
+/// message's id, by which most programs show a mail that was sent twice only once.
+pub struct EmailPort {
+    transport: Transport,
+    writer: Writer,
+    timeout: Duration,
+}
+
+impl EmailPort {
+    /// Sends as the settings say.
+    ///
+    /// # Errors
+    /// `Fatal` when the settings contradict each other, the sender is no address, or the file of
+    /// authorities cannot be read.
+    pub fn new(settings: EmailPortSettings) -> Result<Self, StageError> {
+        Ok(Self {
+            transport: transport(&settings)?,
+            timeout: settings.timeout.0,
+            writer: Writer::new(settings)?,
+        })
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
+    ) -> Result<T, StageError> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(done) => done.map_err(|error| fault(&error)),
+            Err(_) => Err(StageError::unavailable(format!(
+                "the mail server did not answer within {:?}",
+                self.timeout
+            ))),
+        }
+    }
+}
+
+#[async_trait]
+impl Port for EmailPort {
+    async fn open(&self, _: &Reader) -> Result<Kept, StageError> {
+        self.in_time(self.transport.test_connection()).await?;
+        Ok(Kept::Nothing)
+    }
+
+    async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
+        let mut failed: Vec<(usize, StageError)> = Vec::new();
+        let mut sent = 0;
+        for (at, parcel) in batch.parcels.iter().enumerate() {
+            let outcome = match self.writer.write(parcel) {
+                Ok(letter) => self.in_time(self.transport.send(letter)).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(_) => sent += 1,
+                Err(error @ StageError::Rejected(_)) => failed.push((at, error)),
+                Err(error) if sent == 0 && failed.is_empty() => return Err(error.into()),
+                Err(error) => {
+                    // What the server does not take for the time being, it will not take for those
+                    // behind it either.
+                    let reason = error.reason();
+                    failed.push((at, error));
+                    let behind = at + 1..batch.parcels.len();
+                    failed.extend(behind.map(|at| (at, StageError::unavailable(reason.clone()))));
+                    break;
+                }
+            }
+        }
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(Failed::Parts(failed)),
+        }
+    }
+
+    async fn close(&self) -> Result<(), StageError> {
+        self.transport.shutdown().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for EmailPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailPort").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! How a message becomes a mail.
+
+use lettre::Message as Mail;
+use lettre::message::header::ContentType;
+use lettre::message::{Attachment, Body, Mailbox, Mailboxes, MultiPart, SinglePart};
+
+use super::{EmailAttachment, EmailPortSettings};
+use crate::derived_id::derived_id;
+use crate::limits::RECIPIENTS_MAX;
+use crate::parcel::Parcel;
+use crate::stage_error::StageError;
+use crate::template::Template;
+
+const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Writes mails.
+#[derive(Debug)]
+pub(super) struct Writer {
+    settings: EmailPortSettings,
+    from: Mailbox,
+}
+
+impl Writer {
+    pub(super) fn new(settings: EmailPortSettings) -> Result<Self, StageError> {
+        let from = settings.from.parse().map_err(|error| {
+            let from = &settings.from;
+            StageError::fatal(format!("from is no address, {from:?}: {error}"))
+        })?;
+        if settings.text.is_none() && settings.html.is_none() && settings.attachment.is_none() {
+            return Err(StageError::fatal("a mail needs text, html or attachment"));
+        }
+        let declared = settings.attachment.as_ref();
+        if let Some(kind) = declared.and_then(|declared| declared.content_type.as_ref())
+            && ContentType::parse(kind).is_err()
+        {
+            return Err(StageError::fatal(format!("{kind:?} is no media type")));
+        }
+        Ok(Self { settings, from })
+    }
+
+    /// The mail that a message becomes.
+    ///
+    /// # Errors
+    /// `Rejected` when the message lacks what it needs, a recipient is no address, or data would
+    /// begin a header of its own.
+    pub(super) fn write(&self, parcel: &Parcel) -> Result<Mail, StageError> {
+        let mut builder = Mail::builder()
+            .from(self.from.clone())
+            .subject(self.line("subject", &self.settings.subject, parcel)?)
+            .message_id(Some(self.message_id(parcel)?))
+            .user_agent("efflux".to_owned());
+        for recipient in self.recipients(parcel)? {
+            builder = builder.to(recipient);
+        }
+        let body = self.body(parcel)?;
+        let mail = match (body, &self.settings.attachment) {
+            (Some(body), None) => builder.multipart(body),
+            (body, Some(attachment)) => {
+                let mixed = MultiPart::mixed().build();
+                let mixed = match body {
+                    Some(body) => mixed.multipart(body),
+                    None => mixed,
+                };
+                builder.multipart(mixed.singlepart(self.attached(attachment, parcel)?))
+            }
+            (None, None) => return Err(StageError::fatal("a mail needs a body")),
+        };
+        mail.map_err(|error| StageError::rejected(format!("no mail can be made of it: {error}")))
+    }
+
+    /// The body, as text, as HTML, or as both, of which the reader chooses.
+    fn body(&self, parcel: &Parcel) -> Result<Option<MultiPart>, StageError> {
+        let render = |template: &Option<Template>| {
+            let template = template.as_ref();
+            template.map(|template| template.render(parcel)).transpose()
+        };
+        let (text, html) = (render(&self.settings.text)?, render(&self.settings.html)?);
+        if text.is_none() && html.is_none() {
+            return Ok(None);
+        }
+        let mut parts = MultiPart::alternative().build();
+        if let Some(text) = text {
+            parts = parts.singlepart(SinglePart::plain(text));
+        }
+        if let Some(html) = html {
+            parts = parts.singlepart(SinglePart::html(html));
+        }
+        Ok(Some(parts))
+    }
+
+    fn attached(
+        &self,
+        attachment: &EmailAttachment,
+        parcel: &Parcel,
+    ) -> Result<SinglePart, StageError> {
+        let name = self.line("attachment.name", &attachment.name, parcel)?;
+        if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.contains(['/', '\\', '"']) {
+            return Err(StageError::rejected(
+                "the attachment's name is none that a file can have",
+            ));
+        }
+        let kind = match (&attachment.content_type, parcel.message.content_type()) {
+            (Some(declared), _) => ContentType::parse(declared).ok(),
+            (None, Some(own)) => ContentType::parse(own).ok(),
+            (None, None) => None,
+        };
+        // What is no media type is bytes.
+        let kind = kind.or_else(|| ContentType::parse("application/octet-stream").ok());
+        let kind = kind.ok_or_else(|| StageError::rejected("it has no media type"))?;
+        let body = Body::new(parcel.content()?.to_vec());
+        Ok(Attachment::new(name).body(body, kind))
+    }
+
+    fn recipients(&self, parcel: &Parcel) -> Result<Vec<Mailbox>, StageError> {
+        let text = self.line("to", &self.settings.to, parcel)?;
+        let parsed: Result<Mailboxes, _> = text.parse();
+        let recipients: Vec<Mailbox> = match parsed {
+            Ok(recipients) => recipients.into(),
+            Err(error) => {
+                let shown: String = text.chars().take(80).collect();
+                let told = format!("to is no address, {shown:?}: {error}");
+                return Err(StageError::rejected(told));
+            }
+        };
+        match recipients.len() {
+            0 => Err(StageError::rejected("the mail has no recipient")),
+            count if count > RECIPIENTS_MAX => Err(StageError::rejected(format!(
+                "the mail has {count} recipients, and {RECIPIENTS_MAX} are the bound"
+            ))),
+            _ => Ok(recipients),
+        }
+    }
+
+    /// A text that stands in a header. Data that would end it, and begin another one, is refused.
+    fn line(&self, what: &str, from: &Template, parcel: &Parcel) -> Result<String, StageError> {
+        let text = from.render(parcel)?;
+        match text.contains(char::is_control) {
+            true => Err(StageError::rejected(format!(
+                "{what} holds a line feed or another control character"
+            ))),
+            false => Ok(text),
+        }
+    }
+
+    /// The same message makes the same one, whenever it is sent.
+    fn message_id(&self, parcel: &Parcel) -> Result<String, StageError> {
+        let id = match parcel.message.id() {
+            Some(id) => derived_id(&[b"mail", id.to_string().as_bytes()]),
+            None => derived_id(&[b"mail", parcel.content()?.as_ref()]),
+        };
+        Ok(format!("<{id}@{}>", self.from.email.domain()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! A port to files.
+
+mod appender;
+mod fault;
+mod place;
+mod record;
+mod rotation;
+mod single;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use efflux_storage::Clock;
+use efflux_storage::particle::Timestamp;
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+
+use self::appender::Appender;
+use super::{Advance, Batch, Failed, Kept, Port, Reader};
+use crate::parcel::Parcel;
+use crate::quantity::{ByteSize, Period};
+use crate::stage_error::StageError;
+use crate::template::Template;
+
+/// Writes messages into files.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct FilePortSettings {
+    /// The folder beneath which all files lie. It must be there.
+    pub folder: PathBuf,
+    /// Which file of it a message goes to, as in `{properties.region}/{id}.json`. Folders on the way
+    /// are made.
+    pub path: Template,
+    /// Whether files hold many messages, or one each.
+    #[serde(default)]
+    pub layout: FileLayout,
+    /// What parts messages in a file that holds many.
+    #[serde(default)]
+    pub separator: FileSeparator,
+    /// A file that has become so large is given a number (`orders.log.1`), and another one begun.
+    #[serde(default)]
+    pub rotate_bytes: Option<ByteSize>,
+    /// A file that was begun so long ago is given a number, and another one begun.
+    #[serde(default)]
+    pub rotate_after: Option<Period>,
+}
+
+/// Whether files hold many messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileLayout {
+    /// Messages are added at the file's end, each exactly once.
+    #[default]
+    Append,
+    /// A file holds one message. It is there whole or not at all.
+    Each,
+}
+
+/// What parts messages in a file that holds many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileSeparator {
+    /// A line feed behind each; a message with one inside is refused.
+    #[default]
+    Lines,
+    /// Nothing.
+    None,
+    /// The message's length before it, in four bytes, the lowest first.
+    Length,
+}
+
+/// Writes messages into files beneath a folder.
+///
+/// Files that hold many messages get each exactly once: how long they are is kept beside the
+/// position, in `.efflux-PIPELINE.json` of the folder, and what stands behind that is cut off at
+/// opening. A file that holds one message gets its name when it is whole; when the message comes
+/// again, the file is found there. All is synced to the disk before a batch counts as delivered.
+#[derive(Clone)]
+pub struct FilePort {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Shared {
+    settings: FilePortSettings,
+    reader: Mutex<Option<Reader>>,
+    /// The lock is held by the thread that works.
+    appender: Mutex<Option<Appender>>,
+}
+
+impl FilePort {
+    /// Writes as the settings say; the clock tells how old a file is.
+    ///
+    /// # Errors
+    /// `Fatal` when the settings contradict each other.
+    pub fn new(settings: FilePortSettings, clock: Arc<dyn Clock>) -> Result<Self, StageError> {
+        let rotates = settings.rotate_bytes.is_some() || settings.rotate_after.is_some();
+        if settings.layout == FileLayout::Each && rotates {
+            return Err(StageError::fatal(
+                "files that hold one message each are not rotated: remove rotate_bytes and \
+                 rotate_after, or set layout to append",
+            ));
+        }
+        if settings.layout == FileLayout::Each && settings.path.is_fixed() {
+            return Err(StageError::fatal(
+                "files that hold one message each need names of their own: use {id} in path",
+            ));
+        }
+        let shared = Shared {
+            settings,
+            reader: Mutex::new(None),
+            appender: Mutex::new(None),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            clock,
+        })
+    }
+
+    async fn blocking<T: Send + 'static, E: From<StageError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let shared = Arc::clone(&self.shared);
+        match spawn_blocking(move || work(&shared)).await {
+            Ok(done) => done,
+            Err(error) => Err(StageError::unavailable(error).into()),
+        }
+    }
+}
+
+impl Shared {
+    fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
+        if !self.settings.folder.is_dir() {
+            let folder = self.settings.folder.display();
+            return Err(StageError::fatal(format!("there is no folder {folder}")));
+        }
+        if self.settings.layout == FileLayout::Each {
+            return Ok(Kept::Nothing);
+        }
+        let mut held = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its lock on the folder goes first.
+        *held = None;
+        let appender = Appender::open(&self.settings, reader)?;
+        let position = appender.position();
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.clone());
+        *held = Some(appender);
+        Ok(Kept::Position(position))
+    }
+
+    fn append(
+        &self,
+        parcels: &[Parcel],
+        advance: Option<Advance>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let mut held = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(appender) = held.as_mut() else {
+            return Err(StageError::unavailable("the folder is not open").into());
+        };
+        let appended = appender.append(parcels, advance, now);
+        if matches!(appended, Err(Failed::Whole(StageError::Unavailable { .. }))) {
+            // What was written of the batch is cut off at once, as far as the disk lets it.
+            *held = None;
+            let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = reader
+                .as_ref()
+                .and_then(|reader| Appender::open(&self.settings, reader).ok());
+        }
+        appended
+    }
+}
+
+#[async_trait]
+impl Port for FilePort {
+    async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
+        let reader = reader.clone();
+        self.blocking(move |shared| shared.open(&reader)).await
+    }
+
+    async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
+        let parcels = batch.parcels.to_vec();
+        let advance = batch.position;
+        let now = self.clock.now();
+        self.blocking(move |shared| match shared.settings.layout {
+            FileLayout::Append => shared.append(&parcels, advance, now),
+            FileLayout::Each => single::deliver(&shared.settings, &parcels),
+        })
+        .await
+    }
+
+    fn keeps_position(&self) -> bool {
+        self.shared.settings.layout == FileLayout::Append
+    }
+
+    async fn close(&self) -> Result<(), StageError> {
+        self.blocking(|shared| {
+            let mut held = shared
+                .appender
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *held = None;
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for FilePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilePort")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

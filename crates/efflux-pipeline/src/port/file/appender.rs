@@ -1,0 +1,251 @@
+//! Adds messages at the end of files, each exactly once.
+//!
+//! ```text
+//! record: this file, so long ─▶ append ─▶ sync ─▶ record: so much longer, and the position
+//! ```
+//!
+//! A crash in between leaves a tail behind what the record says; opening cuts it off. A file is in
+//! the record before anything is appended to it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+use efflux_storage::particle::Timestamp;
+
+use super::fault::fault;
+use super::place::{OWN, checked};
+use super::record::{Length, Record, make_folders, sync_folder_of};
+use super::rotation::{is_full, set_aside};
+use super::{FilePortSettings, FileSeparator};
+use crate::limits::OPEN_FILES_MAX;
+use crate::parcel::Parcel;
+use crate::port::{Advance, Failed, Reader};
+use crate::stage_error::StageError;
+
+/// Adds messages at the end of files. While it lives, no other process does for this pipeline.
+#[derive(Debug)]
+pub(super) struct Appender {
+    settings: FilePortSettings,
+    pipeline: String,
+    record_path: PathBuf,
+    record: Record,
+    _lock: File,
+}
+
+impl Appender {
+    /// Opens the folder and cuts off what no record confirms.
+    pub(super) fn open(settings: &FilePortSettings, reader: &Reader) -> Result<Self, StageError> {
+        let pipeline = reader.pipeline.as_str().to_owned();
+        let own = |end: &str| settings.folder.join(format!("{OWN}-{pipeline}.{end}"));
+        let lock_path = own("lock");
+        let lock = File::create(&lock_path).map_err(|error| fault(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StageError::unavailable(format!(
+                    "another process writes to {} for the pipeline {pipeline}",
+                    settings.folder.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(fault(&lock_path, &error)),
+        }
+        let record_path = own("json");
+        let record = Record::load(&record_path).map_err(|error| fault(&record_path, &error))?;
+        let mut appender = Self {
+            settings: settings.clone(),
+            pipeline,
+            record_path,
+            record,
+            _lock: lock,
+        };
+        appender.cut()?;
+        if appender.record.source != reader.source {
+            // It read another topic before: its files go on, its position begins.
+            appender.record.source.clone_from(&reader.source);
+            appender.record.sequence = None;
+        }
+        Ok(appender)
+    }
+
+    pub(super) const fn position(&self) -> Option<u64> {
+        self.record.sequence
+    }
+
+    /// Cuts every file to the length that is recorded.
+    fn cut(&mut self) -> Result<(), StageError> {
+        let mut gone = Vec::new();
+        for (name, length) in &self.record.files {
+            let path = self.settings.folder.join(name);
+            let file = match OpenOptions::new().write(true).open(&path) {
+                Ok(file) => file,
+                // It was set aside, whole, or taken away by somebody.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    gone.push(name.clone());
+                    continue;
+                }
+                Err(error) => return Err(fault(&path, &error)),
+            };
+            let found = file.metadata().map_err(|error| fault(&path, &error))?.len();
+            if found < length.bytes {
+                return Err(StageError::fatal(format!(
+                    "{} has {found} bytes, and {} were written: somebody changed it. Move it away \
+                     to begin another one",
+                    path.display(),
+                    length.bytes
+                )));
+            }
+            if found > length.bytes {
+                let cut = file.set_len(length.bytes).and_then(|()| file.sync_all());
+                cut.map_err(|error| fault(&path, &error))?;
+            }
+        }
+        for name in gone {
+            self.record.files.remove(&name);
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(
+        &mut self,
+        parcels: &[Parcel],
+        advance: Option<Advance>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        if let Some(advance) = advance {
+            // This process holds the lock: what stands here already was a delivery that was given up.
+            if self.record.sequence == Some(advance.to) && advance.from != Some(advance.to) {
+                return Ok(());
+            }
+            if self.record.sequence != advance.from {
+                return Err(StageError::fatal(format!(
+                    "the position of the pipeline {} in {} is {:?}, not {:?}",
+                    self.pipeline,
+                    self.record_path.display(),
+                    self.record.sequence,
+                    advance.from
+                ))
+                .into());
+            }
+        }
+        let additions = self.additions(parcels)?;
+        self.make_ready(&additions, now)?;
+        let mut record = self.record.clone();
+        for (name, bytes) in &additions {
+            let path = self.settings.folder.join(name);
+            write(&path, bytes).map_err(|error| fault(&path, &error))?;
+            if let Some(length) = record.files.get_mut(name) {
+                length.bytes += bytes.len() as u64;
+            }
+        }
+        if let Some(advance) = advance {
+            record.sequence = Some(advance.to);
+        }
+        if record.files.len() > OPEN_FILES_MAX {
+            // What is not written to any more has no tail that would have to be cut off.
+            record.files.retain(|name, _| additions.contains_key(name));
+            while record.files.len() > OPEN_FILES_MAX && record.files.pop_first().is_some() {}
+        }
+        self.store(record)?;
+        Ok(())
+    }
+
+    /// What is added to each file; or the messages that cannot be.
+    fn additions(&self, parcels: &[Parcel]) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
+        let mut additions: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut refused = Vec::new();
+        for (at, parcel) in parcels.iter().enumerate() {
+            let path = self.settings.path.render(parcel).and_then(checked);
+            let added = path.and_then(|path| {
+                let bytes = additions.entry(path).or_default();
+                frame(self.settings.separator, parcel, bytes)
+            });
+            if let Err(error) = added {
+                refused.push((at, error));
+            }
+        }
+        match refused.is_empty() {
+            true => Ok(additions),
+            false => Err(Failed::Refused(refused)),
+        }
+    }
+
+    /// Sets full files aside, and makes and records those that are written to from here on.
+    fn make_ready(
+        &mut self,
+        additions: &BTreeMap<String, Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), StageError> {
+        let mut record = self.record.clone();
+        for name in additions.keys() {
+            let path = self.settings.folder.join(name);
+            if !path.exists() {
+                record.files.remove(name);
+            }
+            let length = record.files.get(name);
+            if length.is_some_and(|length| is_full(&self.settings, *length, now)) {
+                set_aside(&path).map_err(|error| fault(&path, &error))?;
+                record.files.remove(name);
+            }
+        }
+        // What was set aside is out of the record before another file has its name.
+        if record != self.record {
+            self.store(record.clone())?;
+        }
+        for name in additions.keys() {
+            let path = self.settings.folder.join(name);
+            let at = |error| fault(&path, &error);
+            if record.files.contains_key(name) {
+                continue;
+            }
+            make_folders(&self.settings.folder, name).map_err(at)?;
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            let bytes = file.and_then(|file| file.metadata()).map_err(at)?.len();
+            sync_folder_of(&path).map_err(at)?;
+            let begun = now.nanos();
+            record.files.insert(name.clone(), Length { bytes, begun });
+        }
+        match record == self.record {
+            true => Ok(()),
+            false => self.store(record),
+        }
+    }
+
+    fn store(&mut self, record: Record) -> Result<(), StageError> {
+        let stored = record.store(&self.record_path);
+        stored.map_err(|error| fault(&self.record_path, &error))?;
+        self.record = record;
+        Ok(())
+    }
+}
+
+fn write(path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().append(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+/// Adds a message with what parts it from the next one. What cannot be added leaves nothing.
+fn frame(separator: FileSeparator, parcel: &Parcel, into: &mut Vec<u8>) -> Result<(), StageError> {
+    let content = parcel.content()?;
+    match separator {
+        FileSeparator::None => into.extend_from_slice(&content),
+        FileSeparator::Length => {
+            let length = u32::try_from(content.len()).map_err(StageError::rejected)?;
+            into.extend_from_slice(&length.to_le_bytes());
+            into.extend_from_slice(&content);
+        }
+        FileSeparator::Lines => {
+            let line = content.strip_suffix(b"\n").unwrap_or(&content);
+            if line.contains(&b'\n') {
+                return Err(StageError::rejected(
+                    "the payload has a line feed in it, which parts messages in the file",
+                ));
+            }
+            into.extend_from_slice(line);
+            into.push(b'\n');
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! How a batch is written: at once, and when the server refuses it, by halves.
+
+use bytes::BytesMut;
+use futures_util::SinkExt;
+use tokio_postgres::types::ToSql;
+
+use super::fault::{Fault, fault};
+use super::session::Session;
+use crate::limits::{COPY_BYTES, REFUSED_ROWS_MAX, STATEMENTS_MAX};
+use crate::port::table::{Before, Row, WriteMode};
+use crate::port::{Batch, Failed};
+use crate::stage_error::StageError;
+
+type Values = Vec<Option<String>>;
+
+/// Rows that have the same columns, one behind the other.
+#[derive(Debug)]
+struct Run {
+    columns: Vec<usize>,
+    /// Places in the batch, and the values.
+    rows: Vec<(usize, Values)>,
+}
+
+impl Session {
+    pub(super) async fn deliver(&mut self, batch: Batch<'_>, before: Before) -> Result<(), Failed> {
+        let (runs, mut refused) = self.runs(batch);
+        if !self.begin(batch, before).await? {
+            return Ok(());
+        }
+        match self.write_all(&runs).await {
+            Ok(()) if refused.is_empty() => return Ok(self.end("COMMIT").await?),
+            Ok(()) => (),
+            Err(Fault::Other(error)) => return Err(error.into()),
+            Err(Fault::Row(_)) => {
+                self.end("ROLLBACK").await?;
+                if !self.begin(batch, before).await? {
+                    return Ok(());
+                }
+                refused.extend(self.search(&runs).await?);
+                if refused.is_empty() {
+                    return Ok(self.end("COMMIT").await?);
+                }
+            }
+        }
+        self.end("ROLLBACK").await?;
+        refused.sort_by_key(|(at, _)| *at);
+        Err(Failed::Refused(refused))
+    }
+
+    /// Begins a transaction and moves the position in it. Answers whether anything is left to do.
+    async fn begin(&self, batch: Batch<'_>, before: Before) -> Result<bool, StageError> {
+        // A constraint that waited for the commit would not tell which row it refuses.
+        self.end("BEGIN; SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let Some(advance) = batch.position else {
+            return Ok(true);
+        };
+        let has_moved = self.moves(advance, before).await?;
+        if !has_moved {
+            self.end("ROLLBACK").await?;
+        }
+        Ok(has_moved)
+    }
+
+    async fn end(&self, sql: &str) -> Result<(), StageError> {
+        let done = self.connection.batch_execute(sql).await;
+        done.map_err(|error| fault(&error))
+    }
+
+    /// The rows of a batch, and the messages that are none.
+    fn runs(&self, batch: Batch<'_>) -> (Vec<Run>, Vec<(usize, StageError)>) {
+        let mut refused = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
+        for (at, parcel) in batch.parcels.iter().enumerate() {
+            match self.mapping.row(parcel).and_then(|row| self.fitted(row)) {
+                Err(error) => refused.push((at, error)),
+                Ok((columns, values)) => match runs.last_mut() {
+                    Some(run) if run.columns == columns => run.rows.push((at, values)),
+                    _ => runs.push(Run {
+                        columns,
+                        rows: vec![(at, values)],
+                    }),
+                },
+            }
+        }
+        (runs, refused)
+    }
+
+    fn fitted(&self, row: Row) -> Result<(Vec<usize>, Values), StageError> {
+        let mut columns = Vec::with_capacity(row.len());
+        let mut values = Values::with_capacity(row.len());
+        for (at, cell) in row {
+            let Some(column) = self.columns.get(at) else {
+                continue;
+            };
+            values.push(column.fit.text(&cell).map_err(|why| {
+                StageError::rejected(format!("the column {:?}: {why}", column.name))
+            })?);
+            columns.push(at);
+        }
+        if let Some(at) = self.key.iter().find(|at| !columns.contains(at)) {
+            let name = self.columns.get(*at).map_or("", |column| &column.name);
+            let told = format!("the message has no value for {name:?}, which is of the key");
+            return Err(StageError::rejected(told));
+        }
+        Ok((columns, values))
+    }
+
+    async fn write_all(&mut self, runs: &[Run]) -> Result<(), Fault> {
+        for run in runs {
+            self.write(&run.columns, &run.rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the rows that the server refuses, by halves. The others are written meanwhile: a row may
+    /// need one before it.
+    async fn search(&mut self, runs: &[Run]) -> Result<Vec<(usize, StageError)>, StageError> {
+        let mut refused = Vec::new();
+        for run in runs {
+            let mut parts = vec![run.rows.as_slice()];
+            while let Some(part) = parts.pop() {
+                if refused.len() >= REFUSED_ROWS_MAX {
+                    return Ok(refused);
+                }
+                self.end("SAVEPOINT efflux").await?;
+                match self.write(&run.columns, part).await {
+                    Ok(()) => self.end("RELEASE efflux").await?,
+                    Err(Fault::Other(error)) => return Err(error),
+                    Err(Fault::Row(told)) => {
+                        self.end("ROLLBACK TO efflux; RELEASE efflux").await?;
+                        match part {
+                            [(at, _)] => refused.push((*at, StageError::rejected(told))),
+                            _ => {
+                                let (first, behind) = part.split_at(part.len() / 2);
+                                parts.push(behind);
+                                parts.push(first);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn write(&mut self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
+        match self.mode {
+            WriteMode::Copy => self.copy(columns, rows).await,
+            WriteMode::Insert | WriteMode::Upsert => self.insert(columns, rows).await,
+        }
+    }
+
+    async fn insert(&mut self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
+        let statement = match self.prepared.get(columns) {
+            Some(statement) => statement.clone(),
+            None => {
+                let sql = self.statement(columns).insert();
+                let statement = self.connection.prepare(&sql).await?;
+                if self.prepared.len() >= STATEMENTS_MAX {
+                    self.prepared.clear();
+                }
+                self.prepared.insert(columns.to_vec(), statement.clone());
+                statement
+            }
+        };
+        let arrays: Vec<Vec<Option<&str>>> = (0..columns.len())
+            .map(|at| {
+                let values = rows.iter().map(|(_, values)| values.get(at));
+                values.map(|value| value?.as_deref()).collect()
+            })
+            .collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = arrays
+            .iter()
+            .map(|array| array as &(dyn ToSql + Sync))
+            .collect();
+        self.connection.execute(&statement, &parameters).await?;
+        Ok(())
+    }
+
+    async fn copy(&self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
+        let statement = self.statement(columns);
+        if let Some(stage) = statement.stage() {
+            self.connection.batch_execute(&stage).await?;
+        }
+        let copy = statement.copy();
+        let sink = self.connection.copy_in::<_, bytes::Bytes>(&copy).await?;
+        let mut sink = std::pin::pin!(sink);
+        let mut bytes = BytesMut::with_capacity(COPY_BYTES);
+        for (_, values) in rows {
+            super::copy_text::write_row(values, &mut bytes);
+            if bytes.len() >= COPY_BYTES {
+                sink.feed(bytes.split().freeze()).await?;
+            }
+        }
+        sink.send(bytes.freeze()).await?;
+        sink.finish().await?;
+        if let Some(unstage) = statement.unstage() {
+            self.connection.batch_execute(&unstage).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! A port to a table of an SQLite database.
+
+mod affinity;
+mod fault;
+mod session;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+
+use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode};
+use super::{Advance, Batch, Failed, Kept, Port, Reader};
+use crate::parcel::Parcel;
+use crate::quantity::Period;
+use crate::stage_error::StageError;
+use session::Session;
+
+/// Writes rows into a table of an SQLite database.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct SqlitePortSettings {
+    /// The database's file. It must be there, with the table in it.
+    pub path: PathBuf,
+    /// The table, as it is named in the database.
+    pub table: String,
+    /// Where the values of the columns come from. Without it, the keys of the JSON object that are
+    /// columns of the table.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnSource>,
+    /// How rows get into the table: `insert` or `upsert`.
+    #[serde(default)]
+    pub mode: WriteMode,
+    /// The columns by which a row is known again; they must have a unique index.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// How long to wait for another process that writes to the database.
+    #[serde(default = "five_seconds")]
+    pub timeout: Period,
+}
+
+fn five_seconds() -> Period {
+    Period(std::time::Duration::from_secs(5))
+}
+
+/// Writes each message as a row of a table, a batch in one transaction with the pipeline's position,
+/// so that each is there exactly once.
+///
+/// The position lies in the table `efflux_position`, which is made at the first opening. A batch that
+/// is acknowledged has been synced to the disk (`synchronous = FULL`).
+#[derive(Clone, Debug)]
+pub struct SqlitePort {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: SqlitePortSettings,
+    table: TableName,
+    /// The lock is held by the thread that works; it is waited for outside the reactor.
+    session: Mutex<Option<Session>>,
+    doubt: Doubt,
+}
+
+impl SqlitePort {
+    /// Writes as the settings say. The database is looked at when the port is opened.
+    ///
+    /// # Errors
+    /// `Fatal` when the settings contradict each other.
+    pub fn new(settings: SqlitePortSettings) -> Result<Self, StageError> {
+        let table = settings.table.parse().map_err(StageError::fatal)?;
+        match settings.mode {
+            WriteMode::Copy => {
+                return Err(StageError::fatal(
+                    "SQLite has no COPY: set mode to insert or upsert",
+                ));
+            }
+            WriteMode::Upsert if settings.key.is_empty() => {
+                return Err(StageError::fatal(
+                    "mode upsert needs key, the columns by which a row is known again",
+                ));
+            }
+            WriteMode::Upsert | WriteMode::Insert => (),
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                table,
+                session: Mutex::new(None),
+                doubt: Doubt::default(),
+            }),
+        })
+    }
+
+    async fn blocking<T: Send + 'static, E: From<StageError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let shared = Arc::clone(&self.shared);
+        match spawn_blocking(move || work(&shared)).await {
+            Ok(done) => done,
+            Err(error) => Err(StageError::unavailable(error).into()),
+        }
+    }
+}
+
+impl Shared {
+    fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
+        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        // A session that failed is not used again.
+        *held = None;
+        let session = Session::open(&self.settings, &self.table, reader)?;
+        let position = session.position()?;
+        *held = Some(session);
+        Ok(Kept::Position(position))
+    }
+
+    fn deliver(
+        &self,
+        parcels: &[Parcel],
+        advance: Option<Advance>,
+        before: Before,
+    ) -> Result<(), Failed> {
+        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(session) = held.as_mut() else {
+            return Err(StageError::unavailable("the database is not open").into());
+        };
+        session.deliver(parcels, advance, before)
+    }
+}
+
+#[async_trait]
+impl Port for SqlitePort {
+    async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
+        let reader = reader.clone();
+        self.blocking(move |shared| shared.open(&reader)).await
+    }
+
+    async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
+        let parcels = batch.parcels.to_vec();
+        let advance = batch.position;
+        let before = self.shared.doubt.begins(advance);
+        // The thread goes on when this is dropped, and may commit: then the doubt stays.
+        let outcome = self
+            .blocking(move |shared| shared.deliver(&parcels, advance, before))
+            .await;
+        self.shared.doubt.ends(&outcome);
+        outcome
+    }
+
+    fn keeps_position(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) -> Result<(), StageError> {
+        self.blocking(|shared| {
+            let mut held = shared
+                .session
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *held = None;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;
