@@ -104,4 +104,22 @@ pub use stage_error::StageError;
 pub use step::{Step, StepWork};
 pub use step_name::{StepName, StepNameError};
 pub use template::{Field, Template, TemplateError};
-pub use transform::{AsyncTransform, MetadataSettings, MetadataTransform, Transform};
+pub use transform::{
+    AsyncTransform, MetadataSettings, MetadataTransform, Transform, limits as transform_limits,
+};
+#[cfg(feature = "convert")]
+pub use transform::{
+    Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
+};
+#[cfg(feature = "unzip")]
+pub use transform::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "fetch")]
+pub use transform::{Fetch, FetchSettings};
+#[cfg(feature = "jq")]
+pub use transform::{Jq, JqError, JqFilter, JqSettings};
+#[cfg(feature = "split")]
+pub use transform::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "wasm")]
+pub use transform::{Wasm, WasmSettings};
+#[cfg(feature = "xslt")]
+pub use transform::{Xslt, XsltSettings};

@@ -1,6 +1,43 @@
 //! What becomes of a message on its way.
 
+#[cfg(feature = "convert")]
+mod convert;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(feature = "jq")]
+mod jq;
+pub mod limits;
 mod metadata;
+#[cfg(any(
+    feature = "convert",
+    feature = "jq",
+    feature = "split",
+    feature = "unzip",
+    feature = "xslt"
+))]
+mod part;
+#[cfg(feature = "split")]
+mod split;
+#[cfg(any(feature = "convert", feature = "split"))]
+mod table;
+#[cfg(all(
+    test,
+    any(
+        feature = "convert",
+        feature = "jq",
+        feature = "split",
+        feature = "unzip",
+        feature = "wasm",
+        feature = "xslt"
+    )
+))]
+mod tests;
+#[cfg(feature = "unzip")]
+mod unzip;
+#[cfg(feature = "wasm")]
+mod wasm;
+#[cfg(feature = "xslt")]
+mod xslt;
 
 use std::fmt;
 
@@ -9,6 +46,22 @@ use async_trait::async_trait;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
+#[cfg(feature = "convert")]
+pub use convert::{
+    Compression, Convert, ConvertSettings, CsvSettings, Decompress, JsonToCsvSettings,
+};
+#[cfg(feature = "fetch")]
+pub use fetch::{Fetch, FetchSettings};
+#[cfg(feature = "jq")]
+pub use jq::{Jq, JqError, JqFilter, JqSettings};
+#[cfg(feature = "split")]
+pub use split::{RowForm, Split, SplitCsv, SplitJson, SplitLines, SplitSettings, SplitXml};
+#[cfg(feature = "unzip")]
+pub use unzip::{ENTRY, Unzip, UnzipSettings};
+#[cfg(feature = "wasm")]
+pub use wasm::{Wasm, WasmSettings};
+#[cfg(feature = "xslt")]
+pub use xslt::{Xslt, XsltSettings};
 
 pub use self::metadata::{MetadataSettings, MetadataTransform};
 

@@ -182,6 +182,9 @@ async fn a_server_that_hangs_or_went_away_is_unavailable_until_it_is_back() {
     deliver(&port, &["a@example.com"]).await.unwrap();
     let failed = deliver(&port, &["hang.b@example.com"]).await.unwrap_err();
     assert_eq!(whole(failed), "unavailable");
+    // The answer that was not waited for is not taken for that of the next mail.
+    let failed = deliver(&port, &["450.a@example.com"]).await.unwrap_err();
+    assert_eq!(whole(failed), "unavailable");
     office.server.pause().unwrap();
     let failed = deliver(&port, &["c@example.com"]).await.unwrap_err();
     assert_eq!(whole(failed), "unavailable");

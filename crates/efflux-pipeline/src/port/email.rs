@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::AsyncTransport;
+use lettre::Message as Mail;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use self::letter::Writer;
-use self::server::{Transport, fault, transport};
+use self::server::{Server, fault};
 use super::{Batch, Failed, Kept, Port, Reader};
 use crate::quantity::Period;
 use crate::secret::Secret;
@@ -97,7 +99,10 @@ fn half_a_minute() -> Period {
 /// A message is delivered when the server took the mail. It has a `Message-ID` that follows from the
 /// message's id, by which most programs show a mail that was sent twice only once.
 pub struct EmailPort {
-    transport: Transport,
+    server: Server,
+    /// Taken out by who sends, and put back when the server has said its last word: a connection on
+    /// which somebody stopped waiting would give the answer to one mail to the next.
+    connection: Mutex<Option<AsyncSmtpConnection>>,
     writer: Writer,
     timeout: Duration,
 }
@@ -110,7 +115,8 @@ impl EmailPort {
     /// authorities cannot be read.
     pub fn new(settings: EmailPortSettings) -> Result<Self, StageError> {
         Ok(Self {
-            transport: transport(&settings)?,
+            server: Server::new(&settings)?,
+            connection: Mutex::new(None),
             timeout: settings.timeout.0,
             writer: Writer::new(settings)?,
         })
@@ -118,35 +124,67 @@ impl EmailPort {
 
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
+        work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, StageError> {
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(done) => done.map_err(|error| fault(&error)),
+            Ok(done) => done,
             Err(_) => Err(StageError::unavailable(format!(
                 "the mail server did not answer within {:?}",
                 self.timeout
             ))),
         }
     }
+
+    /// The connection that is there, if the server still answers on it, or another one.
+    async fn connected(
+        &self,
+        held: &mut Option<AsyncSmtpConnection>,
+    ) -> Result<AsyncSmtpConnection, StageError> {
+        if let Some(mut connection) = held.take()
+            && connection.test_connected().await
+        {
+            return Ok(connection);
+        }
+        self.server.connect().await
+    }
+
+    async fn send(
+        &self,
+        held: &mut Option<AsyncSmtpConnection>,
+        mail: &Mail,
+    ) -> Result<(), StageError> {
+        let mut connection = match held.take() {
+            Some(connection) => connection,
+            None => self.server.connect().await?,
+        };
+        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
+        if sent.is_ok() {
+            *held = Some(connection);
+        }
+        sent.map(drop).map_err(|error| fault(&error))
+    }
 }
 
 #[async_trait]
 impl Port for EmailPort {
     async fn open(&self, _: &Reader) -> Result<Kept, StageError> {
-        self.in_time(self.transport.test_connection()).await?;
+        let mut held = self.connection.lock().await;
+        *held = Some(self.in_time(self.server.connect()).await?);
         Ok(Kept::Nothing)
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let mut failed: Vec<(usize, StageError)> = Vec::new();
         let mut sent = 0;
+        let mut held = self.connection.lock().await;
+        *held = Some(self.in_time(self.connected(&mut held)).await?);
         for (at, parcel) in batch.parcels.iter().enumerate() {
             let outcome = match self.writer.write(parcel) {
-                Ok(letter) => self.in_time(self.transport.send(letter)).await,
+                Ok(mail) => self.in_time(self.send(&mut held, &mail)).await,
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(_) => sent += 1,
+                Ok(()) => sent += 1,
                 Err(error @ StageError::Rejected(_)) => failed.push((at, error)),
                 Err(error) if sent == 0 && failed.is_empty() => return Err(error.into()),
                 Err(error) => {
@@ -167,7 +205,14 @@ impl Port for EmailPort {
     }
 
     async fn close(&self) -> Result<(), StageError> {
-        self.transport.shutdown().await;
+        let mut held = self.connection.lock().await;
+        if let Some(mut connection) = held.take() {
+            let goodbye = async {
+                connection.abort().await;
+                Ok(())
+            };
+            return self.in_time(goodbye).await;
+        }
         Ok(())
     }
 }

@@ -251,3 +251,67 @@ async fn a_hundred_thousand_rows_go_in_by_copy_and_by_insert() {
     let counts = server.query("SELECT count(*), count(DISTINCT id), max(id) FROM orders");
     assert_eq!(counts.unwrap(), "100000|100000|99999");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_letter_arrives_as_it_was() {
+    let server = server("CREATE TABLE orders (id int, t text)");
+    let mut text: String = ('\u{1}'..='\u{2ff}').collect();
+    text.push_str("\\.\\N\\\\n\n\\.\n\t\r\u{10ffff}");
+    let hash = "SELECT DISTINCT md5(t), octet_length(t) FROM orders";
+    let mut from = None;
+    for mode in [WriteMode::Insert, WriteMode::Copy] {
+        let port = opened(settings(&server, mode, &[])).await;
+        let payload = serde_json::json!({ "id": 1, "t": text }).to_string();
+        let to = from.map_or(0, |from: u64| from + 1);
+        deliver(&port, &[&payload, &payload], from, to)
+            .await
+            .unwrap();
+        from = Some(to);
+    }
+    // psql's own literal, with every letter by its number, tells what the text should be.
+    let numbers: Vec<_> = text
+        .chars()
+        .map(|letter| (letter as u32).to_string())
+        .collect();
+    let expect = format!(
+        "SELECT md5(t), octet_length(t) FROM (SELECT string_agg(chr(n), '' ORDER BY at) AS t FROM \
+         unnest(ARRAY[{}]) WITH ORDINALITY AS x(n, at)) AS y",
+        numbers.join(",")
+    );
+    assert_eq!(server.query(hash).unwrap(), server.query(&expect).unwrap());
+}
+
+/// What this process holds at most, in KiB.
+fn memory_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_rows_take_no_more_memory_than_a_few_batches() {
+    let server = server("CREATE UNLOGGED TABLE orders (id int, sku text)");
+    let port = opened(settings(&server, WriteMode::Copy, &[])).await;
+    let mut peak = 0;
+    for batch in 0..100_u64 {
+        let start = batch * 10_000;
+        let payloads: Vec<String> = (start..start + 10_000)
+            .map(|id| format!("{{\"id\":{id},\"sku\":\"{:080}\"}}", id))
+            .collect();
+        let from = start.checked_sub(1);
+        deliver(&port, &payloads, from, start + 9_999)
+            .await
+            .unwrap();
+        if batch == 9 {
+            peak = memory_peak();
+        }
+    }
+    let counts = server.query("SELECT count(*), count(DISTINCT id) FROM orders");
+    assert_eq!(counts.unwrap(), "1000000|1000000");
+    // 90 MB of data went through since; other tests may run in this process.
+    let more = memory_peak() - peak;
+    assert!(more < 48 * 1024, "{more} KiB more");
+}

@@ -3,49 +3,95 @@
 use std::error::Error as _;
 use std::fs;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 
 use super::{EmailPortSettings, EmailTls};
 use crate::stage_error::StageError;
 
-/// Connections to the server, which are used again.
-pub(super) type Transport = AsyncSmtpTransport<Tokio1Executor>;
+/// Where the mail server is, and how it is spoken to.
+pub(super) struct Server {
+    host: String,
+    port: u16,
+    encryption: Encryption,
+    credentials: Option<Credentials>,
+    timeout: Duration,
+}
 
-pub(super) fn transport(settings: &EmailPortSettings) -> Result<Transport, StageError> {
-    let is_here = settings.host == "localhost"
-        || settings
-            .host
-            .parse()
-            .is_ok_and(|host: IpAddr| host.is_loopback());
-    let (tls, port) = match settings.tls {
-        EmailTls::Starttls => (Tls::Required(parameters(settings)?), 587),
-        EmailTls::Implicit => (Tls::Wrapper(parameters(settings)?), 465),
-        EmailTls::None if is_here => (Tls::None, 25),
-        EmailTls::None => {
-            return Err(StageError::fatal(
-                "tls none is for a mail server on this machine; set starttls or implicit",
-            ));
-        }
-    };
-    let mut builder = Transport::builder_dangerous(&settings.host)
-        .port(settings.port.unwrap_or(port))
-        .tls(tls)
-        .timeout(Some(settings.timeout.0))
-        // Mails go one after the other.
-        .pool_config(PoolConfig::new().max_size(1));
-    match (&settings.user, &settings.password) {
-        (Some(user), Some(password)) => {
-            let password = password.expose().to_owned();
-            builder = builder.credentials(Credentials::new(user.clone(), password));
-        }
-        (None, None) => (),
-        _ => return Err(StageError::fatal("user and password belong together")),
+enum Encryption {
+    None,
+    Starttls(TlsParameters),
+    Implicit(TlsParameters),
+}
+
+impl Server {
+    pub(super) fn new(settings: &EmailPortSettings) -> Result<Self, StageError> {
+        let is_here = settings.host == "localhost"
+            || settings
+                .host
+                .parse()
+                .is_ok_and(|host: IpAddr| host.is_loopback());
+        let (encryption, port) = match settings.tls {
+            EmailTls::Starttls => (Encryption::Starttls(parameters(settings)?), 587),
+            EmailTls::Implicit => (Encryption::Implicit(parameters(settings)?), 465),
+            EmailTls::None if is_here => (Encryption::None, 25),
+            EmailTls::None => {
+                return Err(StageError::fatal(
+                    "tls none is for a mail server on this machine; set starttls or implicit",
+                ));
+            }
+        };
+        let credentials = match (&settings.user, &settings.password) {
+            (Some(user), Some(password)) => {
+                let password = password.expose().to_owned();
+                Some(Credentials::new(user.clone(), password))
+            }
+            (None, None) => None,
+            _ => return Err(StageError::fatal("user and password belong together")),
+        };
+        Ok(Self {
+            host: settings.host.clone(),
+            port: settings.port.unwrap_or(port),
+            encryption,
+            credentials,
+            timeout: settings.timeout.0,
+        })
     }
-    Ok(builder.build())
+
+    /// A connection on which mail can be sent.
+    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection, StageError> {
+        let connected = self.connected().await;
+        connected.map_err(|error| fault_of_connecting(&error))
+    }
+
+    async fn connected(&self) -> Result<AsyncSmtpConnection, Error> {
+        let hello = ClientId::default();
+        let implicit = match &self.encryption {
+            Encryption::Implicit(parameters) => Some(parameters.clone()),
+            Encryption::None | Encryption::Starttls(_) => None,
+        };
+        let address = (self.host.as_str(), self.port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(
+            address,
+            Some(self.timeout),
+            &hello,
+            implicit,
+            None,
+        )
+        .await?;
+        // A server that does not offer it is an error: nothing is sent in the clear.
+        if let Encryption::Starttls(parameters) = &self.encryption {
+            connection.starttls(parameters.clone(), &hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
 }
 
 fn parameters(settings: &EmailPortSettings) -> Result<TlsParameters, StageError> {
@@ -61,8 +107,32 @@ fn parameters(settings: &EmailPortSettings) -> Result<TlsParameters, StageError>
     built.map_err(|error| StageError::fatal(format!("TLS: {error}")))
 }
 
-/// What follows from an answer of the server, or from none.
+/// What follows from an error before a mail was spoken of: no mail is to blame.
+fn fault_of_connecting(error: &Error) -> StageError {
+    let told = told(error);
+    let is_lasting = error.is_permanent()
+        // It cannot do what the settings ask for, such as STARTTLS.
+        || error.is_client()
+        || error.is_tls()
+        || told.contains("certificate");
+    match is_lasting {
+        true => StageError::fatal(told),
+        false => StageError::unavailable(told),
+    }
+}
+
+/// What follows from an error of one mail.
 pub(super) fn fault(error: &Error) -> StageError {
+    match error.status().map(u16::from) {
+        // Who sends would have to show a password, or another one.
+        Some(530 | 534 | 535 | 538) => StageError::fatal(told(error)),
+        // Refused, or written with letters that this server cannot take.
+        _ if error.is_permanent() || error.is_client() => StageError::rejected(told(error)),
+        _ => StageError::unavailable(told(error)),
+    }
+}
+
+fn told(error: &Error) -> String {
     let mut text = format!("the mail server: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -73,15 +143,6 @@ pub(super) fn fault(error: &Error) -> StageError {
         }
         source = cause.source();
     }
-    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    let code = error.status().map(u16::from);
-    match code {
-        // Who sends is not known, or would have to show a password.
-        Some(530 | 534 | 535 | 538) => StageError::fatal(text),
-        _ if error.is_permanent() => StageError::rejected(text),
-        _ if error.is_tls() || text.contains("certificate") => StageError::fatal(text),
-        // It cannot do what the settings ask for, such as STARTTLS.
-        _ if error.is_client() => StageError::fatal(text),
-        _ => StageError::unavailable(text),
-    }
+    text.retain(|letter| !letter.is_control());
+    text
 }
