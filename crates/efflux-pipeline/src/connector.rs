@@ -1,6 +1,10 @@
 //! Where messages come from.
 
+#[cfg(feature = "mqtt")]
+mod mqtt;
 pub(crate) mod positioned;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod topic;
 
 use std::fmt;
@@ -12,6 +16,10 @@ use efflux_storage::particle::Message;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

@@ -32,6 +32,14 @@ mod secret;
 
 mod stage_error;
 
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "rabbitmq",
+    feature = "webhook"
+))]
+mod tls;
+
 mod derived_id;
 mod step_name;
 
@@ -41,6 +49,14 @@ mod parcel;
 
 mod emit;
 mod template;
+
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod arrival;
+
+#[cfg(feature = "rabbitmq")]
+mod amqp;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 
 mod connector;
 
@@ -67,7 +83,13 @@ mod dead_letter;
 mod pipeline;
 
 pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+#[cfg(feature = "mqtt")]
+pub use connector::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};
@@ -83,8 +105,12 @@ pub use port::{ColumnSource, WriteMode};
 pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
 #[cfg(feature = "file-port")]
 pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "mqtt")]
+pub use port::{MqttPort, MqttPortSettings};
 #[cfg(feature = "postgres")]
 pub use port::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use port::{RabbitMqPort, RabbitMqPortSettings};
 #[cfg(feature = "sqlite")]
 pub use port::{SqlitePort, SqlitePortSettings};
 #[cfg(feature = "stdout")]

@@ -1,4 +1,4 @@
-//! TLS as ports use it: certificates always hold, or nothing is sent.
+//! TLS as stages use it: certificates always hold, or nothing is sent.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::stage_error::StageError;
 ///
 /// # Errors
 /// `Fatal` when the file holds no certificate, or the system names no authority.
-pub(super) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, StageError> {
+pub(crate) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, StageError> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(path) => {
