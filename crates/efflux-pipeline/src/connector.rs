@@ -5,7 +5,11 @@ mod files;
 #[cfg(feature = "http")]
 mod http_poll;
 pub(crate) mod line_cutter;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 pub(crate) mod positioned;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod stdin;
 mod topic;
 
@@ -22,6 +26,10 @@ use crate::stage_error::StageError;
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
 #[cfg(feature = "http")]
 pub use self::http_poll::{HttpElements, HttpPollConnector, HttpPollSettings};
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 

@@ -32,6 +32,15 @@ mod secret;
 
 mod stage_error;
 
+#[cfg(any(
+    feature = "http",
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "rabbitmq",
+    feature = "webhook"
+))]
+mod tls;
+
 mod derived_id;
 mod step_name;
 
@@ -41,6 +50,14 @@ mod parcel;
 
 mod emit;
 mod template;
+
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod arrival;
+
+#[cfg(feature = "rabbitmq")]
+mod amqp;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 
 mod connector;
 
@@ -67,11 +84,17 @@ mod dead_letter;
 mod pipeline;
 
 pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
 #[cfg(feature = "files")]
 pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
 #[cfg(feature = "http")]
 pub use connector::{HttpElements, HttpPollConnector, HttpPollSettings};
+#[cfg(feature = "mqtt")]
+pub use connector::{MqttConnector, MqttConnectorSettings};
+#[cfg(feature = "rabbitmq")]
+pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
 pub use connector::{StdinConnector, StdinForm, StdinSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
@@ -88,8 +111,12 @@ pub use port::{ColumnSource, WriteMode};
 pub use port::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
 #[cfg(feature = "file-port")]
 pub use port::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "mqtt")]
+pub use port::{MqttPort, MqttPortSettings};
 #[cfg(feature = "postgres")]
 pub use port::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use port::{RabbitMqPort, RabbitMqPortSettings};
 #[cfg(feature = "sqlite")]
 pub use port::{SqlitePort, SqlitePortSettings};
 #[cfg(feature = "stdout")]

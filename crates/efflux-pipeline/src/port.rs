@@ -4,16 +4,20 @@
 mod email;
 #[cfg(feature = "file-port")]
 mod file;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
+mod rounds;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "stdout")]
 mod stdout;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod table;
-#[cfg(any(feature = "http", feature = "postgres", feature = "webhook"))]
-pub(crate) mod tls;
 mod topics;
 #[cfg(feature = "webhook")]
 mod webhook;
@@ -31,8 +35,12 @@ use crate::stage_error::StageError;
 pub use self::email::{EmailAttachment, EmailPort, EmailPortSettings, EmailTls};
 #[cfg(feature = "file-port")]
 pub use self::file::{FileLayout, FilePort, FilePortSettings, FileSeparator};
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{MqttPort, MqttPortSettings};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresPort, PostgresPortSettings};
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::{RabbitMqPort, RabbitMqPortSettings};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqlitePort, SqlitePortSettings};
 #[cfg(feature = "stdout")]

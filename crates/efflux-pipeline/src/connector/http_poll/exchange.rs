@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use super::limits::RETRY_AFTER_MAX;
 use super::settings::HttpPollSettings;
-use crate::port::tls;
 use crate::stage_error::StageError;
+use crate::tls;
 
 /// What tells one version of an answer from another, as the service says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Config};
 use super::PostgresPortSettings;
 use super::fault::fault_of_connecting;
 use super::secure::Secure;
-use crate::port::tls;
 use crate::stage_error::StageError;
+use crate::tls;
 
 /// Where to connect to, and how.
 pub(super) struct Target {

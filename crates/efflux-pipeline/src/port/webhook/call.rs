@@ -22,9 +22,9 @@ use super::signature::Signer;
 use crate::derived_id::derived_id;
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::parcel::Parcel;
-use crate::port::tls;
 use crate::stage_error::StageError;
 use crate::template::Template;
+use crate::tls;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");

@@ -1,4 +1,4 @@
-//! TLS as ports use it: certificates always hold, or nothing is sent.
+//! TLS as stages use it: certificates always hold, or nothing is sent.
 
 use std::path::Path;
 use std::sync::Arc;
