@@ -2,6 +2,8 @@
 
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "http")]
+mod http_poll;
 pub(crate) mod line_cutter;
 #[cfg(feature = "mqtt")]
 mod mqtt;
@@ -22,6 +24,8 @@ use crate::stage_error::StageError;
 
 #[cfg(feature = "files")]
 pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use self::http_poll::{HttpElements, HttpPollConnector, HttpPollSettings};
 #[cfg(feature = "mqtt")]
 pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]

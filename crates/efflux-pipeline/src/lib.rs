@@ -33,6 +33,7 @@ mod secret;
 mod stage_error;
 
 #[cfg(any(
+    feature = "http",
     feature = "mqtt",
     feature = "postgres",
     feature = "rabbitmq",
@@ -88,6 +89,8 @@ pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
 #[cfg(feature = "files")]
 pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use connector::{HttpElements, HttpPollConnector, HttpPollSettings};
 #[cfg(feature = "mqtt")]
 pub use connector::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use super::build_fault::BuildFault;
 use super::stores::Stores;
 use crate::connector::{
-    Connector, FilesConnector, FilesSettings, MqttConnector, MqttConnectorSettings,
-    RabbitMqConnector, RabbitMqConnectorSettings, StdinConnector, StdinSettings,
+    Connector, FilesConnector, FilesSettings, HttpPollConnector, HttpPollSettings, MqttConnector,
+    MqttConnectorSettings, RabbitMqConnector, RabbitMqConnectorSettings, StdinConnector,
+    StdinSettings,
 };
 use crate::secret::Secret;
 use crate::stage_error::StageError;
@@ -29,6 +30,8 @@ pub enum ConnectorKind {
     Rabbitmq(RabbitMqConnectorSettings),
     /// Topics of an MQTT broker.
     Mqtt(MqttConnectorSettings),
+    /// What an HTTP service answers.
+    HttpPoll(HttpPollSettings),
     /// The standard input.
     Stdin(StdinSettings),
 }
@@ -105,6 +108,7 @@ impl ConnectorKind {
             Self::Files(_) => "files",
             Self::Rabbitmq(_) => "rabbitmq",
             Self::Mqtt(_) => "mqtt",
+            Self::HttpPoll(_) => "http_poll",
             Self::Stdin(_) => "stdin",
         }
     }
@@ -159,6 +163,7 @@ impl ConnectorKind {
             Self::Files(settings) => Arc::new(FilesConnector::new(settings.clone())?),
             Self::Rabbitmq(settings) => Arc::new(RabbitMqConnector::new(settings.clone())?),
             Self::Mqtt(settings) => Arc::new(MqttConnector::new(settings.clone())?),
+            Self::HttpPoll(settings) => Arc::new(HttpPollConnector::new(settings.clone())?),
             Self::Stdin(settings) => {
                 let input = tokio::io::stdin();
                 Arc::new(StdinConnector::new(settings.clone(), run, input))

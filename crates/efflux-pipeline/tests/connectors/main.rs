@@ -4,3 +4,4 @@
 mod files;
 mod files_crash;
 mod folder;
+mod http_poll;
