@@ -307,7 +307,7 @@ mod tests {
     async fn a_pipeline_that_cannot_be_put_together_is_told_as_failed() {
         let text = COPY.replace(
             "name = \"a\"",
-            "name = \"a\", store = \"file:/none/of/these\"",
+            "name = \"a\", store = \"file:/dev/null/store\"",
         );
         let (_store, pipelines) = hosted(&text).await;
         pipelines.start("copy").await.unwrap();

@@ -20,7 +20,7 @@ fn every_fault_is_told_with_file_line_and_column() {
     let output = place.run(&["pipeline", "check", "a.toml", "b.toml"]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("a.toml:4:21: "), "{told}");
+    assert!(told.contains("a.toml:4:22: "), "{told}");
     assert!(told.contains("b.toml:2:"), "{told}");
     assert!(told.lines().count() >= 2, "{told}");
 }
