@@ -1,10 +1,16 @@
 //! Where messages come from.
 
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "http")]
+mod http_poll;
+pub(crate) mod line_cutter;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 pub(crate) mod positioned;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
+mod stdin;
 mod topic;
 
 use std::fmt;
@@ -16,10 +22,15 @@ use efflux_storage::particle::Message;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
+#[cfg(feature = "files")]
+pub use self::files::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use self::http_poll::{HttpElements, HttpPollConnector, HttpPollSettings};
 #[cfg(feature = "mqtt")]
 pub use self::mqtt::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]
 pub use self::rabbitmq::{RabbitMqConnector, RabbitMqConnectorSettings};
+pub use self::stdin::{StdinConnector, StdinForm, StdinSettings};
 pub use self::topic::TopicConnector;
 
 /// Names an intake until it is answered. Only its connector knows what it means.

@@ -33,6 +33,7 @@ mod secret;
 mod stage_error;
 
 #[cfg(any(
+    feature = "http",
     feature = "mqtt",
     feature = "postgres",
     feature = "rabbitmq",
@@ -86,10 +87,15 @@ pub use aggregate::{AGGREGATED, Aggregate, AggregateForm};
 #[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
 pub use arrival::WithoutId;
 pub use connector::{Connector, Intake, IntakeMax, IntakeReceipt, TopicConnector};
+#[cfg(feature = "files")]
+pub use connector::{FilesConnector, FilesDone, FilesForm, FilesSettings};
+#[cfg(feature = "http")]
+pub use connector::{HttpElements, HttpPollConnector, HttpPollSettings};
 #[cfg(feature = "mqtt")]
 pub use connector::{MqttConnector, MqttConnectorSettings};
 #[cfg(feature = "rabbitmq")]
 pub use connector::{RabbitMqConnector, RabbitMqConnectorSettings};
+pub use connector::{StdinConnector, StdinForm, StdinSettings};
 pub use counters::{Counters, Counts};
 pub use derived_id::derived_id;
 pub use efflux_storage::{self as storage, particle};

@@ -40,6 +40,14 @@ pub(crate) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, StageError>
             }
         }
     }
+    believing(roots)
+}
+
+/// TLS that believes these authorities.
+///
+/// # Errors
+/// `Fatal` when it cannot be set up.
+pub(crate) fn believing(roots: RootCertStore) -> Result<ClientConfig, StageError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| StageError::fatal(format!("TLS: {error}")))?;

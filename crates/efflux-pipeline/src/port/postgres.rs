@@ -3,6 +3,7 @@
 mod catalogue;
 mod connection;
 mod copy_text;
+mod copying;
 mod fault;
 mod fit;
 mod secure;

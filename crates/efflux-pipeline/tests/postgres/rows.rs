@@ -299,7 +299,7 @@ async fn a_million_rows_take_no_more_memory_than_a_few_batches() {
     for batch in 0..100_u64 {
         let start = batch * 10_000;
         let payloads: Vec<String> = (start..start + 10_000)
-            .map(|id| format!("{{\"id\":{id},\"sku\":\"{:080}\"}}", id))
+            .map(|id| format!("{{\"id\":{id},\"sku\":\"{id:080}\"}}"))
             .collect();
         let from = start.checked_sub(1);
         deliver(&port, &payloads, from, start + 9_999)

@@ -48,8 +48,8 @@ impl Fit {
     }
 
     /// The text of a value; none for NULL.
-    pub(super) fn text(self, cell: &Cell) -> Result<Option<String>, String> {
-        if *cell == Cell::Null {
+    pub(super) fn text(self, cell: Cell) -> Result<Option<String>, String> {
+        if cell == Cell::Null {
             return Ok(None);
         }
         let text = match self {
@@ -70,18 +70,18 @@ impl Fit {
                 cell.text()?
             }
             Self::Numeric => cell.float().and_then(|_| cell.text())?,
-            Self::Text(letters_max) => short(cell.text()?, letters_max)?,
-            Self::Bytes => match cell {
+            Self::Text(letters_max) => short(cell.into_text()?, letters_max)?,
+            Self::Bytes => match &cell {
                 Cell::Bytes(bytes) => hex(bytes),
                 _ => hex(cell.text()?.as_bytes()),
             },
             Self::Json => cell.json()?,
-            Self::Uuid => uuid(cell)?,
-            Self::Array => match cell {
+            Self::Uuid => uuid(&cell)?,
+            Self::Array => match &cell {
                 Cell::Tree(Value::Array(elements)) => array(elements)?,
                 _ => cell.text()?,
             },
-            Self::Other => cell.text()?,
+            Self::Other => cell.into_text()?,
         };
         match text.contains('\0') {
             true => Err("PostgreSQL keeps no text with a zero byte in it".to_owned()),
@@ -159,7 +159,7 @@ mod tests {
     use serde_json::json;
 
     fn text(fit: Fit, value: Value) -> Result<Option<String>, String> {
-        fit.text(&Cell::from(value))
+        fit.text(Cell::from(value))
     }
 
     #[test]

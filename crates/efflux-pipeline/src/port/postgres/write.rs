@@ -1,12 +1,11 @@
 //! How a batch is written: at once, and when the server refuses it, by halves.
 
-use bytes::BytesMut;
-use futures_util::SinkExt;
 use tokio_postgres::types::ToSql;
 
+use super::copying::Copying;
 use super::fault::{Fault, fault};
 use super::session::Session;
-use crate::limits::{COPY_BYTES, REFUSED_ROWS_MAX, STATEMENTS_MAX};
+use crate::limits::{REFUSED_ROWS_MAX, STATEMENTS_MAX};
 use crate::port::table::{Before, Row, WriteMode};
 use crate::port::{Batch, Failed};
 use crate::stage_error::StageError;
@@ -23,28 +22,66 @@ struct Run {
 
 impl Session {
     pub(super) async fn deliver(&mut self, batch: Batch<'_>, before: Before) -> Result<(), Failed> {
-        let (runs, mut refused) = self.runs(batch);
         if !self.begin(batch, before).await? {
             return Ok(());
         }
-        match self.write_all(&runs).await {
-            Ok(()) if refused.is_empty() => return Ok(self.end("COMMIT").await?),
-            Ok(()) => (),
+        let refused = match self.write_batch(batch).await {
+            Ok(refused) => refused,
             Err(Fault::Other(error)) => return Err(error.into()),
             Err(Fault::Row(_)) => {
                 self.end("ROLLBACK").await?;
                 if !self.begin(batch, before).await? {
                     return Ok(());
                 }
+                let (runs, mut refused) = self.runs(batch);
                 refused.extend(self.search(&runs).await?);
-                if refused.is_empty() {
-                    return Ok(self.end("COMMIT").await?);
-                }
+                refused.sort_by_key(|(at, _)| *at);
+                refused
             }
+        };
+        if refused.is_empty() {
+            return Ok(self.end("COMMIT").await?);
         }
         self.end("ROLLBACK").await?;
-        refused.sort_by_key(|(at, _)| *at);
         Err(Failed::Refused(refused))
+    }
+
+    /// Writes a batch at once. Answers which messages can be no row.
+    async fn write_batch(&mut self, batch: Batch<'_>) -> Result<Vec<(usize, StageError)>, Fault> {
+        if self.mode != WriteMode::Copy {
+            let (runs, refused) = self.runs(batch);
+            for run in &runs {
+                self.insert(&run.columns, &run.rows).await?;
+            }
+            return Ok(refused);
+        }
+        let mut refused = Vec::new();
+        let mut under_way: Option<Copying> = None;
+        for (at, parcel) in batch.parcels.iter().enumerate() {
+            let row = self.mapping.row(parcel).and_then(|row| self.fitted(row));
+            let (columns, values) = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    refused.push((at, error));
+                    continue;
+                }
+            };
+            let mut copying = match under_way.take() {
+                Some(copying) if copying.columns == columns => copying,
+                other => {
+                    if let Some(other) = other {
+                        other.end(self).await?;
+                    }
+                    Copying::begin(self, columns).await?
+                }
+            };
+            copying.add(&values).await?;
+            under_way = Some(copying);
+        }
+        if let Some(copying) = under_way {
+            copying.end(self).await?;
+        }
+        Ok(refused)
     }
 
     /// Begins a transaction and moves the position in it. Answers whether anything is left to do.
@@ -92,7 +129,7 @@ impl Session {
             let Some(column) = self.columns.get(at) else {
                 continue;
             };
-            values.push(column.fit.text(&cell).map_err(|why| {
+            values.push(column.fit.text(cell).map_err(|why| {
                 StageError::rejected(format!("the column {:?}: {why}", column.name))
             })?);
             columns.push(at);
@@ -103,13 +140,6 @@ impl Session {
             return Err(StageError::rejected(told));
         }
         Ok((columns, values))
-    }
-
-    async fn write_all(&mut self, runs: &[Run]) -> Result<(), Fault> {
-        for run in runs {
-            self.write(&run.columns, &run.rows).await?;
-        }
-        Ok(())
     }
 
     /// Finds the rows that the server refuses, by halves. The others are written meanwhile: a row may
@@ -178,25 +208,10 @@ impl Session {
     }
 
     async fn copy(&self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
-        let statement = self.statement(columns);
-        if let Some(stage) = statement.stage() {
-            self.connection.batch_execute(&stage).await?;
-        }
-        let copy = statement.copy();
-        let sink = self.connection.copy_in::<_, bytes::Bytes>(&copy).await?;
-        let mut sink = std::pin::pin!(sink);
-        let mut bytes = BytesMut::with_capacity(COPY_BYTES);
+        let mut copying = Copying::begin(self, columns.to_vec()).await?;
         for (_, values) in rows {
-            super::copy_text::write_row(values, &mut bytes);
-            if bytes.len() >= COPY_BYTES {
-                sink.feed(bytes.split().freeze()).await?;
-            }
+            copying.add(values).await?;
         }
-        sink.send(bytes.freeze()).await?;
-        sink.finish().await?;
-        if let Some(unstage) = statement.unstage() {
-            self.connection.batch_execute(&unstage).await?;
-        }
-        Ok(())
+        copying.end(self).await
     }
 }

@@ -60,6 +60,18 @@ impl Cell {
         })
     }
 
+    /// Its text, without copying one.
+    ///
+    /// # Errors
+    /// Says why it is no text.
+    #[cfg(feature = "postgres")]
+    pub(in crate::port) fn into_text(self) -> Result<String, String> {
+        match self {
+            Self::Text(text) => Ok(text),
+            other => other.text(),
+        }
+    }
+
     /// It as JSON: texts as JSON strings, a payload as the JSON that it is.
     ///
     /// # Errors

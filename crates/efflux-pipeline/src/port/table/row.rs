@@ -1,7 +1,10 @@
 //! How a message becomes a row.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{Cell, ColumnSource};
@@ -53,13 +56,9 @@ impl Mapping {
         let row = match self {
             Self::Named(named) => named_row(named, parcel)?,
             Self::Keys(places) => {
-                let Value::Object(fields) = parcel.json()? else {
-                    return Err(StageError::rejected("the payload is no JSON object"));
-                };
-                let fields = fields.into_iter();
-                let mut row: Row = fields
-                    .filter_map(|(name, value)| Some((*places.get(&name)?, Cell::from(value))))
-                    .collect();
+                let mut row = Fields(places).read(&parcel.content()?).map_err(|error| {
+                    StageError::rejected(format!("the payload is no JSON object: {error}"))
+                })?;
                 row.sort_by_key(|(at, _)| *at);
                 row
             }
@@ -70,6 +69,64 @@ impl Mapping {
             )),
             false => Ok(row),
         }
+    }
+}
+
+/// Reads a JSON object into a row. What is no column is passed over without being kept.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a HashMap<String, usize>);
+
+impl Fields<'_> {
+    fn read(self, json: &[u8]) -> serde_json::Result<Row> {
+        let mut from = serde_json::Deserializer::from_slice(json);
+        let row = from.deserialize_map(self)?;
+        from.end()?;
+        Ok(row)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = Row;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Row, A::Error> {
+        let mut row = Row::new();
+        while let Some(place) = fields.next_key_seed(Name(self.0))? {
+            let Some(at) = place else {
+                fields.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            // Of a key that stands twice, the last one counts.
+            row.retain(|(other, _)| *other != at);
+            row.push((at, Cell::from(fields.next_value::<Value>()?)));
+        }
+        Ok(row)
+    }
+}
+
+/// Reads a key: the column's place, if it is one.
+struct Name<'a>(&'a HashMap<String, usize>);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.get(name).copied())
     }
 }
 
@@ -130,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn of_a_key_that_stands_twice_the_last_one_counts() {
+        let row = row(&[], &["a"], Message::new("{\"a\":1,\"\\u0061\":\"x\"}")).unwrap();
+        assert_eq!(row, [(0, Cell::Text("x".into()))]);
+    }
+
+    #[test]
     fn columns_are_filled_from_metadata_paths_and_texts() {
         let message = Message::new("{\"a\":{\"b\":[true]}}").with_property("region", "eu");
         let settings = [
@@ -149,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_or_has_no_column_is_rejected() {
-        for payload in ["[1]", "7", "nonsense", "{}", "{\"zzz\":1}"] {
+        for payload in ["[1]", "7", "nonsense", "{}", "{\"zzz\":1}", "{\"a\":1} x"] {
             let error = row(&[], &["a"], Message::new(payload)).unwrap_err();
             assert_eq!(error.kind(), "rejected", "{payload}");
         }

@@ -4,6 +4,7 @@ use efflux_storage::particle::Message;
 use proptest::prelude::*;
 
 use super::*;
+use crate::emit::EmitMax;
 use crate::transform::tests::{apply, refusal, texts};
 
 fn settings(program: &str) -> JqSettings {
@@ -236,8 +237,16 @@ fn values_that_grow_without_measure_end_the_run() {
         &["\"xxx\"", "12", "null"],
     );
     // Small in memory, endless when it is written.
-    let shared = "reduce range(60) as $i (0; {a: ., b: .})";
-    assert!(refusal(&jq(shared), "1").contains("bytes"));
+    let shared = jq("reduce range(60) as $i (0; {a: ., b: .})");
+    let parcel = Parcel::of_message(Message::new("1"));
+    let step = "step".parse().unwrap();
+    let max = EmitMax {
+        outputs: 10,
+        bytes: 1_000_000,
+    };
+    let mut out = Emit::new(&parcel, &step, max);
+    let told = shared.apply(parcel, &mut out).unwrap_err().to_string();
+    assert!(told.contains("bytes"), "{told}");
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! An open folder, and the files beneath it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::identity::Identity;
+use super::limits::NAME_NUMBERS_MAX;
+
+/// An open folder. What lies beneath it is reached step by step from it, and no symbolic link is
+/// followed on the way: a path cannot lead out of it.
+///
+/// What is renamed, written or removed is not synced: a power cut that takes it back has files read
+/// again whose messages are there already.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    folder: File,
+}
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+impl Root {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        let folder = File::open(&path)?;
+        if !folder.metadata()?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self { path, folder })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still names this folder.
+    pub(super) fn is_there(&self) -> bool {
+        let names = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let found = std::fs::symlink_metadata(&self.path).map(names);
+        matches!((found, self.folder.metadata().map(names)), (Ok(a), Ok(b)) if a == b)
+    }
+
+    /// Whether files can be renamed from here to there.
+    pub(super) fn is_beside(&self, other: &Self) -> io::Result<bool> {
+        Ok(self.folder.metadata()?.dev() == other.folder.metadata()?.dev())
+    }
+
+    /// Opens a file for reading; none when there is none, or it is no regular file.
+    pub(super) fn file(&self, relative: &Path) -> io::Result<Option<(File, Identity)>> {
+        let Some((folder, name)) = found(self.parent(relative))? else {
+            return Ok(None);
+        };
+        // Without waiting: a pipe would wait for its writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = fs::openat(&folder, name, flags, Mode::empty());
+        let Some(file) = found(opened.map_err(io::Error::from))? else {
+            return Ok(None);
+        };
+        let file = File::from(file);
+        let metadata = file.metadata()?;
+        Ok(metadata.is_file().then(|| (file, Identity::of(&metadata))))
+    }
+
+    /// The identity of a regular file; none when there is none.
+    pub(super) fn identity(&self, relative: &Path) -> io::Result<Option<Identity>> {
+        let Some((folder, name)) = found(self.parent(relative))? else {
+            return Ok(None);
+        };
+        let found =
+            found(fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into))?;
+        let is_file =
+            |stat: &fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        Ok(found.filter(is_file).map(|stat| {
+            let bytes = u64::try_from(stat.st_size).unwrap_or_default();
+            let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+            Identity::new(bytes, stat.st_mtime, nanos)
+        }))
+    }
+
+    pub(super) fn remove(&self, relative: &Path) -> io::Result<()> {
+        let Some((folder, name)) = found(self.parent(relative))? else {
+            return Ok(());
+        };
+        found(fs::unlinkat(&folder, name, AtFlags::empty()).map_err(Into::into)).map(|_| ())
+    }
+
+    /// Renames a file to a path beneath another folder, with a number in its name if that is taken.
+    pub(super) fn rename(&self, relative: &Path, to: &Self, wanted: &Path) -> io::Result<()> {
+        let (from, name) = self.parent(relative)?;
+        let (into, wanted) = to.parent(wanted)?;
+        let free = to.free_name(&into, wanted)?;
+        fs::renameat(&from, name, &into, &free)?;
+        Ok(())
+    }
+
+    /// Writes a small file in one step.
+    pub(super) fn write(&self, relative: &Path, text: &str) -> io::Result<()> {
+        let (folder, name) = self.parent(relative)?;
+        let mut draft = std::ffi::OsString::from(".efflux-");
+        draft.push(name);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&folder, &draft, flags, Mode::from_raw_mode(0o644))?;
+        let mut file = File::from(file);
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        fs::renameat(&folder, &draft, &folder, name)?;
+        Ok(())
+    }
+
+    /// Makes the folders in which this path lies.
+    pub(super) fn make_folders(&self, relative: &Path) -> io::Result<()> {
+        let mut at: OwnedFd = self.folder.try_clone()?.into();
+        for part in relative.parent().into_iter().flat_map(Path::components) {
+            let name = normal(part)?;
+            match fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            at = fs::openat(&at, name, FOLDER, Mode::empty())?;
+        }
+        Ok(())
+    }
+
+    /// The folder in which a path lies, and its name there.
+    fn parent<'a>(&self, relative: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+        let mut at: OwnedFd = self.folder.try_clone()?.into();
+        for part in relative.parent().into_iter().flat_map(Path::components) {
+            at = fs::openat(&at, normal(part)?, FOLDER, Mode::empty())?;
+        }
+        let name = relative.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok((at, name))
+    }
+
+    /// This name, or the first with a number that nothing has: `a.csv`, `a.2.csv`, `a.3.csv`.
+    fn free_name(&self, folder: &OwnedFd, wanted: &OsStr) -> io::Result<std::ffi::OsString> {
+        let wanted = Path::new(wanted);
+        let stem = wanted.file_stem().unwrap_or_default();
+        for number in 1..=NAME_NUMBERS_MAX {
+            let mut name = stem.to_os_string();
+            if number > 1 {
+                name.push(format!(".{number}"));
+            }
+            if let Some(extension) = wanted.extension() {
+                name.push(".");
+                name.push(extension);
+            }
+            match fs::statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => {}
+                Err(Errno::NOENT) => return Ok(name),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::other(format!(
+            "{} has {NAME_NUMBERS_MAX} files of the name {}",
+            self.path.display(),
+            wanted.display()
+        )))
+    }
+}
+
+fn normal(part: Component<'_>) -> io::Result<&OsStr> {
+    match part {
+        Component::Normal(name) => Ok(name),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// None where nothing is there, or a symbolic link is where a file or folder was.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_through_a_symbolic_link_leads_nowhere() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "a").unwrap();
+        let inside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), inside.path().join("way")).unwrap();
+        let secret = outside.path().join("secret");
+        std::os::unix::fs::symlink(secret, inside.path().join("link")).unwrap();
+        let root = Root::open(inside.path()).unwrap();
+        for path in ["way/secret", "link", "missing", "../secret"] {
+            let opened = root.file(Path::new(path));
+            assert!(!matches!(opened, Ok(Some(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        for _ in 0..3 {
+            std::fs::write(folder.path().join("new"), "a").unwrap();
+            root.rename(Path::new("new"), &root, Path::new("a.csv"))
+                .unwrap();
+        }
+        for name in ["a.csv", "a.2.csv", "a.3.csv"] {
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+    }
+}

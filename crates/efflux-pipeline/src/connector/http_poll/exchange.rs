@@ -1,0 +1,278 @@
+//! One request and its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
+};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use tokio::time::timeout;
+
+use super::limits::RETRY_AFTER_MAX;
+use super::settings::HttpPollSettings;
+use crate::stage_error::StageError;
+use crate::tls;
+
+/// What tells one version of an answer from another, as the service says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    pub(super) etag: Option<HeaderValue>,
+    pub(super) modified: Option<HeaderValue>,
+}
+
+/// What the service answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// What it answered before still holds, or there is nothing.
+    Nothing,
+    Body {
+        validators: Validators,
+        content_type: Option<String>,
+        /// None when it is larger than it may be.
+        body: Option<Bytes>,
+    },
+}
+
+/// How the service is asked.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    uri: Uri,
+    headers: HeaderMap,
+    timeout: Duration,
+    body_bytes_max: usize,
+}
+
+impl Exchange {
+    pub(super) fn new(settings: &HttpPollSettings) -> Result<Self, StageError> {
+        let uri = address(&settings.url)?;
+        let config = match uri.scheme_str() == Some("https") {
+            true => tls::client(settings.ca_file.as_deref())?,
+            // It never makes a connection.
+            false => tls::believing(RootCertStore::empty())?,
+        };
+        let mut plain = HttpConnector::new();
+        plain.enforce_http(false);
+        plain.set_connect_timeout(Some(settings.timeout.0));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(plain);
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static("efflux"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, secret) in &settings.headers {
+            let told = || StageError::fatal(format!("{name:?} is no name of a header to send"));
+            let parsed: HeaderName = name.parse().map_err(|_| told())?;
+            if OWN.contains(&parsed) {
+                return Err(told());
+            }
+            let value = HeaderValue::from_str(secret.expose());
+            let mut value = value.map_err(|_| {
+                StageError::fatal(format!("the header {name} has a value that cannot be sent"))
+            })?;
+            value.set_sensitive(true);
+            headers.insert(parsed, value);
+        }
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            uri,
+            headers,
+            timeout: settings.timeout.0,
+            body_bytes_max: settings.body_max.bytes(),
+        })
+    }
+
+    /// The URL, without what comes behind a `?`: a key may stand there.
+    pub(super) fn place(&self) -> String {
+        let uri = &self.uri;
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let host = uri.authority().map_or("", |authority| authority.as_str());
+        format!("{scheme}://{host}{}", uri.path())
+    }
+
+    /// Asks for what is there, if it is another version than the known one.
+    pub(super) async fn get(&self, known: &Validators) -> Result<Answer, StageError> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        let conditions = [
+            (IF_NONE_MATCH, &known.etag),
+            (IF_MODIFIED_SINCE, &known.modified),
+        ];
+        for (name, value) in conditions {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
+        let answered = timeout(self.timeout, async {
+            let response = self.client.request(request).await;
+            let (head, body) = response.map_err(|error| away(&error))?.into_parts();
+            if !judge(head.status, &head.headers)? {
+                return Ok(Answer::Nothing);
+            }
+            let body = match Limited::new(body, self.body_bytes_max).collect().await {
+                Ok(body) => Some(body.to_bytes()),
+                Err(error) if error.is::<LengthLimitError>() => None,
+                Err(error) => {
+                    let told = format!("the answer breaks off: {error}");
+                    return Err(StageError::unavailable(told));
+                }
+            };
+            let content_type = head.headers.get(CONTENT_TYPE);
+            let content_type = content_type.and_then(|value| value.to_str().ok());
+            Ok(Answer::Body {
+                validators: Validators {
+                    etag: head.headers.get(ETAG).cloned(),
+                    modified: head.headers.get(LAST_MODIFIED).cloned(),
+                },
+                content_type: content_type.map(ToOwned::to_owned),
+                body,
+            })
+        });
+        answered.await.unwrap_or_else(|_| {
+            let limit = self.timeout;
+            let told = format!("{} did not answer within {limit:?}", self.place());
+            Err(StageError::unavailable(told))
+        })
+    }
+}
+
+/// Headers that the connector writes itself, or that concern the connection.
+const OWN: &[HeaderName] = &[
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    ACCEPT_ENCODING,
+    hyper::header::HOST,
+    hyper::header::CONNECTION,
+    hyper::header::CONTENT_LENGTH,
+    hyper::header::TRANSFER_ENCODING,
+    hyper::header::RANGE,
+];
+
+fn address(url: &str) -> Result<Uri, StageError> {
+    let fault = |why: &str| StageError::fatal(format!("url is no http(s)://HOST/PATH: {why}"));
+    let uri: Uri = url.parse().map_err(|_| fault("it does not parse"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(fault("it begins with another scheme"));
+    }
+    match uri.authority() {
+        None => Err(fault("it has no host")),
+        Some(authority) if authority.as_str().contains('@') => Err(fault(
+            "a password does not belong into it; set the header authorization",
+        )),
+        Some(_) => Ok(uri),
+    }
+}
+
+/// Whether the answer has a body that counts.
+fn judge(status: StatusCode, headers: &HeaderMap) -> Result<bool, StageError> {
+    let told = format!("the service answered {status}");
+    match status {
+        StatusCode::OK => {
+            let encoding = headers.get(CONTENT_ENCODING);
+            match encoding.filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+                None => Ok(true),
+                Some(encoding) => Err(StageError::fatal(format!(
+                    "the service answers in the encoding {encoding:?}, which was not asked for"
+                ))),
+            }
+        }
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ok(false),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            Err(later(told, headers))
+        }
+        _ if status.is_server_error() => Err(later(told, headers)),
+        _ if status.is_redirection() => {
+            let to = headers.get(LOCATION);
+            Err(StageError::fatal(format!(
+                "{told}; redirects are not followed, set url to where it is ({to:?})"
+            )))
+        }
+        _ => Err(StageError::fatal(told)),
+    }
+}
+
+fn later(told: String, headers: &HeaderMap) -> StageError {
+    match rest(headers) {
+        Some(rest) => StageError::unavailable_for(told, rest.min(RETRY_AFTER_MAX)),
+        None => StageError::unavailable(told),
+    }
+}
+
+/// How long the service asks to be left alone: seconds, or until a date by its own clock.
+fn rest(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let after = text(RETRY_AFTER)?.trim();
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(after).ok()?;
+    let date = httpdate::parse_http_date(text(DATE)?).ok()?;
+    Some(until.duration_since(date).unwrap_or_default())
+}
+
+fn away(error: &hyper_util::client::legacy::Error) -> StageError {
+    let mut text = format!("the service: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    StageError::unavailable(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_says_what_follows() {
+        for (status, expect) in [
+            (200, "body"),
+            (204, "nothing"),
+            (304, "nothing"),
+            (301, "fatal"),
+            (401, "fatal"),
+            (404, "fatal"),
+            (408, "unavailable"),
+            (429, "unavailable"),
+            (503, "unavailable"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = match judge(status, &HeaderMap::new()) {
+                Ok(true) => "body",
+                Ok(false) => "nothing",
+                Err(error) => error.kind(),
+            };
+            assert_eq!(found, expect, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_service_says_how_long_to_leave_it_alone() {
+        let after = |retry_after: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry_after.parse().unwrap());
+            headers.insert(DATE, "Sun, 06 Nov 1994 08:49:30 GMT".parse().unwrap());
+            match judge(StatusCode::TOO_MANY_REQUESTS, &headers) {
+                Err(StageError::Unavailable { after, .. }) => after.map(|after| after.as_secs()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(after("7"), Some(7));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:00 GMT"), Some(0));
+        assert_eq!(after("99999999"), Some(3600));
+        assert_eq!(after("soon"), None);
+    }
+}
