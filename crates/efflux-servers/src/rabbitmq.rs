@@ -102,12 +102,14 @@ impl Kind for Node {
         // The script then becomes the Erlang machine and is not between it and its signals.
         command.env("RABBITMQ_ALLOW_INPUT", "1");
         let port = self.between_nodes;
-        // A node that has its name already starts no epmd, which would outlive it.
         let erlang = format!(
-            "-noinput -sname rabbit@localhost -start_epmd false -erl_epmd_port {port} \
+            "-noinput -sname rabbit@localhost -erl_epmd_port {port} \
              -kernel inet_dist_use_interface {{127,0,0,1}} +S 1:1 +SDio 4 +sbwt none"
         );
         command.env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang);
+        // epmd would outlive it. A node that has its name already starts none by itself, but after
+        // a minute RabbitMQ misses it and starts an Erlang whose work it is: that reads this too.
+        command.env("ERL_AFLAGS", "-start_epmd false");
         Ok(command)
     }
 
