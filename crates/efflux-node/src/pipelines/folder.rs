@@ -96,6 +96,10 @@ impl Folder {
     ) -> Result<Vec<String>, Vec<Fault>> {
         // A pipeline that is declared otherwise gives its name free, once the new text is right.
         let trial = efflux_flow::pipeline::declared::Document::read(text, around)?;
+        let faults = pipelines.faults(file, &trial);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let mut changed = Vec::new();
         for name in trial.names() {
             if let Some((its_file, document)) = pipelines.declared(name)
@@ -223,6 +227,32 @@ mod tests {
         assert_eq!(reloaded.started, ["three"]);
         let running = |name: &str| (name.to_owned(), State::Running);
         assert_eq!(scene.states(), [running("one"), running("three")]);
+        scene.pipelines.stop_all().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_a_name_of_another_changes_nothing() {
+        let scene = Scene::new().await;
+        scene.write("one.toml", &copy("one", "x"));
+        scene.write("two.toml", &copy("two", "x"));
+        scene.load().await;
+        let both = format!(
+            "{}{}",
+            copy("two", "y"),
+            copy("one", "x").replace("version = 1\n", "")
+        );
+        scene.write("two.toml", &both);
+        let reloaded = scene.load().await;
+        assert!(
+            reloaded.faults[0].contains("declared in one.toml already"),
+            "{reloaded:?}"
+        );
+        assert!(
+            reloaded.restarted.is_empty() && reloaded.stopped.is_empty(),
+            "{reloaded:?}"
+        );
+        let running = |name: &str| (name.to_owned(), State::Running);
+        assert_eq!(scene.states(), [running("one"), running("two")]);
         scene.pipelines.stop_all().await;
     }
 

@@ -78,7 +78,28 @@ impl Pipelines {
         around: &dyn Surroundings,
     ) -> Result<Vec<String>, Vec<Fault>> {
         let document = Arc::new(Document::read(text, around)?);
+        let faults = self.faults(file, &document);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let mut entries = self.entries.lock();
+        let names: Vec<String> = document.names().map(ToOwned::to_owned).collect();
+        for name in &names {
+            entries.entry(name.clone()).or_insert_with(|| Entry {
+                file: file.to_owned(),
+                document: Arc::clone(&document),
+                state: Arc::new(Mutex::new(State::Stopped)),
+                counters: Arc::default(),
+                running: None,
+            });
+        }
+        Ok(names)
+    }
+
+    /// What keeps the pipelines of a document from being taken in beside those that are there.
+    pub(super) fn faults(&self, file: &str, document: &Document) -> Vec<Fault> {
+        let entries = self.entries.lock();
+        let text = document.text();
         let taken = document
             .names()
             .filter_map(|name| Some((name, entries.get(name)?)))
@@ -92,20 +113,7 @@ impl Pipelines {
             let what = format!("there are more than {PIPELINES_MAX} pipelines");
             faults.push(Fault::at(text, 0, what));
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let names: Vec<String> = document.names().map(ToOwned::to_owned).collect();
-        for name in &names {
-            entries.entry(name.clone()).or_insert_with(|| Entry {
-                file: file.to_owned(),
-                document: Arc::clone(&document),
-                state: Arc::new(Mutex::new(State::Stopped)),
-                counters: Arc::default(),
-                running: None,
-            });
-        }
-        Ok(names)
+        faults
     }
 
     /// Starts a pipeline; one that runs is left alone. Its counters begin anew.

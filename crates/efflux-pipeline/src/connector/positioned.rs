@@ -1,5 +1,7 @@
 //! The particles of a topic in strict order, from a position on.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use efflux_storage::particle::{Particle, Sequence};
 use efflux_storage::{Consumer, ReadLimit, Start, Topic};
@@ -17,15 +19,21 @@ use crate::stage_error::StageError;
 /// the port keeps the position, a second one is noticed and stops; where a consumer does, two
 /// processes deliver everything twice.
 ///
-/// A receipt is the sequence of the intake's last particle.
+/// A receipt is the sequence of the intake's last particle. Intakes may be answered in any order, as
+/// when an aggregate holds parts of an early one: the position moves up to the first that is not
+/// answered, and never past it.
 #[derive(Debug)]
 pub(crate) struct PositionedConnector {
     topic: Topic,
     /// Who keeps the position; none for the port.
     keeper: Option<Consumer>,
     next: AsyncMutex<Sequence>,
-    /// The first particle that is not delivered, for a `nack`.
-    acknowledged: Mutex<Sequence>,
+    /// Intakes that are not answered: the last particle of each, and the first.
+    open: Mutex<BTreeMap<Sequence, Sequence>>,
+    /// The particle behind the last that was given out.
+    read_until: Mutex<Sequence>,
+    /// The position that is kept. One answer moves it after the other.
+    kept: AsyncMutex<Sequence>,
 }
 
 impl PositionedConnector {
@@ -34,7 +42,9 @@ impl PositionedConnector {
             topic,
             keeper,
             next: AsyncMutex::new(next),
-            acknowledged: Mutex::new(next),
+            open: Mutex::default(),
+            read_until: Mutex::new(next),
+            kept: AsyncMutex::new(next),
         }
     }
 
@@ -48,6 +58,14 @@ impl PositionedConnector {
         };
         Ok(self.topic.read(from, limit).await?)
     }
+
+    /// The first particle that is not answered, once this intake is.
+    fn answered(&self, last: Sequence, read: Sequence) -> Sequence {
+        let mut open = self.open.lock();
+        open.remove(&last);
+        // With nothing open, all that was read is answered.
+        open.values().next().copied().unwrap_or(read)
+    }
 }
 
 #[async_trait]
@@ -59,7 +77,9 @@ impl Connector for PositionedConnector {
             let Some(last) = read.last().map(Particle::sequence) else {
                 continue;
             };
+            self.open.lock().insert(last, *next);
             *next = last.next();
+            *self.read_until.lock() = last.next();
             let mut intake = Intake::new(IntakeReceipt(last.get()), []);
             let name = self.topic.name();
             let parcels = read
@@ -73,17 +93,80 @@ impl Connector for PositionedConnector {
     }
 
     async fn ack(&self, receipt: IntakeReceipt) -> Result<(), StageError> {
-        let next = Sequence::new(receipt.0).next();
-        if let Some(keeper) = &self.keeper {
-            keeper.seek(Start::Sequence(next)).await?;
+        let mut kept = self.kept.lock().await;
+        let read = *self.read_until.lock();
+        let position = self.answered(Sequence::new(receipt.0), read);
+        if position <= *kept {
+            return Ok(());
         }
-        *self.acknowledged.lock() = next;
+        if let Some(keeper) = &self.keeper {
+            keeper.seek(Start::Sequence(position)).await?;
+        }
+        *kept = position;
         Ok(())
     }
 
     async fn nack(&self, _receipt: IntakeReceipt, _why: &StageError) -> Result<(), StageError> {
         let mut next = self.next.lock().await;
-        *next = *self.acknowledged.lock();
+        self.open.lock().clear();
+        *next = *self.kept.lock().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use efflux_storage::particle::Message;
+    use efflux_storage::{ConsumerOptions, Store, TopicOptions};
+
+    const ONE: IntakeMax = IntakeMax {
+        messages: 1,
+        bytes: 1024,
+    };
+
+    async fn opened() -> (PositionedConnector, Consumer) {
+        let store = Store::open("mem:").await.unwrap();
+        let name = "orders".parse().unwrap();
+        let made = store.create_topic(&name, TopicOptions::default()).await;
+        let topic = made.unwrap();
+        for number in 0..4 {
+            let message = Message::new(number.to_string());
+            topic.append(message).await.unwrap();
+        }
+        let name = "test".parse().unwrap();
+        let consumer = Consumer::open(&topic, &name, ConsumerOptions::default()).await;
+        let consumer = consumer.unwrap();
+        let connector = PositionedConnector::new(topic, Some(consumer.clone()), Sequence::FIRST);
+        (connector, consumer)
+    }
+
+    async fn polled(connector: &PositionedConnector) -> IntakeReceipt {
+        connector.poll(ONE).await.unwrap().unwrap().receipt
+    }
+
+    #[tokio::test]
+    async fn the_position_never_moves_past_what_is_not_answered() {
+        let (connector, consumer) = opened().await;
+        let mut receipts = Vec::new();
+        for _ in 0..4 {
+            receipts.push(polled(&connector).await);
+        }
+        for (answered, position) in [(1, 1), (2, 1), (0, 4), (3, 5)] {
+            connector.ack(receipts[answered]).await.unwrap();
+            let kept = consumer.status().await.unwrap().position.get();
+            assert_eq!(kept, position, "after intake {answered}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_comes_again() {
+        let (connector, _consumer) = opened().await;
+        let first = polled(&connector).await;
+        polled(&connector).await;
+        connector.ack(first).await.unwrap();
+        let why = StageError::unavailable("away");
+        connector.nack(IntakeReceipt(2), &why).await.unwrap();
+        assert_eq!(polled(&connector).await, IntakeReceipt(2));
     }
 }

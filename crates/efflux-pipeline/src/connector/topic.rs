@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use efflux_storage::particle::{Sequence, TopicName};
-use efflux_storage::{Consumer, Delivery, Ticket};
+use efflux_storage::{Consumer, Delivery, ErrorKind, Ticket};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -140,12 +140,21 @@ impl Connector for TopicConnector {
     }
 
     async fn ack(&self, receipt: IntakeReceipt) -> Result<(), StageError> {
-        if let Some(tickets) = self.tickets(receipt) {
-            let committed = self.consumer.commit(&tickets).await;
-            self.open.lock().remove(&receipt);
-            committed?;
+        let Some(tickets) = self.tickets(receipt) else {
+            return Ok(());
+        };
+        let committed = self.consumer.commit(&tickets).await;
+        self.open.lock().remove(&receipt);
+        match committed {
+            // One lease was lost, and the others need not come again for that.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                for ticket in tickets {
+                    let _ = self.consumer.commit(&[ticket]).await;
+                }
+                Err(StageError::unavailable(error))
+            }
+            committed => Ok(committed?),
         }
-        Ok(())
     }
 
     async fn nack(&self, receipt: IntakeReceipt, _why: &StageError) -> Result<(), StageError> {
@@ -166,10 +175,19 @@ impl Connector for TopicConnector {
             let tickets = receipts.iter().filter_map(|receipt| open.get(receipt));
             tickets.flatten().copied().collect()
         };
-        if !held.is_empty() {
-            self.consumer.extend(&held, self.lease).await?;
+        if held.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match self.consumer.extend(&held, self.lease).await {
+            // One lease was lost, and the others go on.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                for ticket in held {
+                    let _ = self.consumer.extend(&[ticket], self.lease).await;
+                }
+                Err(StageError::unavailable(error))
+            }
+            extended => Ok(extended?),
+        }
     }
 
     fn keeps_groups_apart(&self) -> bool {

@@ -34,7 +34,7 @@ pub enum PortKind {
     /// An HTTP service.
     Webhook(WebhookPortSettings),
     /// Mails.
-    Email(EmailPortSettings),
+    Email(Box<EmailPortSettings>),
     /// An exchange of RabbitMQ.
     Rabbitmq(RabbitMqPortSettings),
     /// Topics of an MQTT broker.
@@ -109,7 +109,7 @@ impl PortKind {
             Self::Sqlite(settings) => Arc::new(SqlitePort::new(settings.clone())?),
             Self::File(settings) => Arc::new(FilePort::new(settings.clone(), clock)?),
             Self::Webhook(settings) => Arc::new(WebhookPort::new(settings, clock)?),
-            Self::Email(settings) => Arc::new(EmailPort::new(settings.clone())?),
+            Self::Email(settings) => Arc::new(EmailPort::new((**settings).clone())?),
             Self::Rabbitmq(settings) => Arc::new(RabbitMqPort::new(settings.clone())?),
             Self::Mqtt(settings) => Arc::new(MqttPort::new(settings.clone())?),
             Self::Stdout(settings) => Arc::new(StdoutPort::new(settings)),

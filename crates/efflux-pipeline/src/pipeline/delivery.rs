@@ -192,7 +192,11 @@ impl<'a> Delivery<'a> {
     /// Opens the port again: where the connection was lost in the middle, the position tells whether
     /// the batch was delivered.
     async fn look_again(&mut self) -> Result<(), Stopped> {
-        let opened = self.line.port.open(&self.line.reader).await;
+        let limit = self.line.options.policy.delivery_timeout;
+        // Who hangs here is asked again before the next try.
+        let Ok(opened) = timeout(limit, self.line.port.open(&self.line.reader)).await else {
+            return Ok(());
+        };
         let (found, position) = match (opened, self.position) {
             (Ok(Kept::Position(found)), Some(position)) => (found, position),
             (Err(error), _) if !error.is_retryable() => return Err((Stage::Port, error)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use efflux_storage::particle::{ConsumerName, Sequence, TopicName};
 use efflux_storage::{Consumer, ConsumerOptions, ReadLimit, Store, Topic};
+use tokio::time::timeout;
 
 use super::options::{Order, PipelineOptions};
 use crate::connector::Connector;
@@ -108,7 +109,6 @@ impl Source {
                 let consumer: ConsumerName =
                     consumer.map_err(|error| (Stage::Connector, StageError::fatal(error)))?;
                 let settings = consumer_options(options, None, topic.name());
-                let settings = settings.with_max_deliveries(None);
                 let opened = Consumer::open(&topic, &consumer, settings).await;
                 let connector = leased(opened.map_err(of_source)?).await?;
                 let until = topic.head().sequence;
@@ -136,7 +136,13 @@ async fn open_port(
 ) -> Result<Kept, StageError> {
     let mut outage = super::delivery::Outage::new(options);
     loop {
-        match port.open(reader).await {
+        let limit = options.policy.delivery_timeout;
+        let opened = timeout(limit, port.open(reader)).await;
+        let opened = opened.unwrap_or_else(|_| {
+            let reason = format!("it did not open within {limit:?}");
+            Err(StageError::unavailable(reason))
+        });
+        match opened {
             Err(error) if error.is_retryable() => outage.wait(error, None).await?,
             opened => return opened,
         }
@@ -178,6 +184,9 @@ fn consumer_options(
     let settings = ConsumerOptions::default()
         .with_lease(options.lease)
         .with_max_in_flight(most.min(efflux_storage::consumer_limits::MAX_IN_FLIGHT_MAX))
+        // Each stop during an outage gives everything back once more: no number of deliveries tells
+        // that a message is to blame. What is to blame, the policy finds.
+        .with_max_deliveries(None)
         .with_start(options.start);
     match dead_letters {
         Some((_, name)) if name != topic => settings.with_dead_letter(name.clone()),
