@@ -122,7 +122,7 @@ fn invoices_are_sent_as_mails() {
         .with("SMTP_HOST", "localhost")
         .with("SMTP_USER", server.user())
         .with("SMTP_PASSWORD", server.password());
-    place.write("ca.pem", &efflux_servers::tls_authority());
+    place.write("ca.pem", efflux_servers::tls_authority());
     let here = format!(
         "tls = \"starttls\"\nport = {}\nca_file = \"ca.pem\"",
         server.port()

@@ -1,5 +1,7 @@
 //! Declared pipelines, run by the built program beside real servers.
 
+#![cfg(test)]
+
 mod commands;
 mod examples;
 mod hosted;

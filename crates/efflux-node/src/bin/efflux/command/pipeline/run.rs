@@ -159,8 +159,8 @@ pub(super) async fn replay(context: &Context, arguments: &Replay) -> Outcome {
         );
         return Err(Failure::usage(what).with_try(format!("it declares {}", names.join(", "))));
     };
-    let replaying = opened.map_err(failure)?.replaying().await;
-    let pipeline = replaying.map_err(failure)?;
+    let replaying = opened.map_err(|error| failure(&error))?.replaying().await;
+    let pipeline = replaying.map_err(|error| failure(&error))?;
     let options = PipelineOptions {
         ends_when_idle: Some(REPLAY_IDLE),
         ..pipeline.options().clone()
@@ -175,12 +175,12 @@ pub(super) async fn replay(context: &Context, arguments: &Replay) -> Outcome {
     let standing = Standing::new(&arguments.pipeline, "", state, counters.counts());
     tell(context, &standing)?;
     store.close().await?;
-    ran.map_err(failure)?;
+    ran.map_err(|error| failure(&error))?;
     Ok(Exit::Success)
 }
 
-fn failure(error: PipelineError) -> Failure {
-    let exit = match &error {
+fn failure(error: &PipelineError) -> Failure {
+    let exit = match error {
         PipelineError::Invalid { .. } => Exit::Usage,
         _ => Exit::Failure,
     };
