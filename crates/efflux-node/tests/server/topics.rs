@@ -120,7 +120,7 @@ async fn the_interface_is_described_as_it_is() {
         .values()
         .map(|path| path.as_object().unwrap().len())
         .sum::<usize>();
-    assert_eq!(count, 27, "{:?}", paths.keys());
+    assert_eq!(count, 32, "{:?}", paths.keys());
     for path in paths.keys() {
         let path = path.replace("{sequence}", "1").replace(['{', '}'], "");
         for method in [Method::PATCH, Method::TRACE] {

@@ -12,7 +12,7 @@ fn schema(name: &str) -> Option<Value> {
     let text = |pattern: &str, example: &str| json!({"type": "string", "pattern": whole(pattern), "examples": [example]});
     Some(match name {
         "topic" | "confirm" => noun("TopicName"),
-        "consumer" => noun("ConsumerName"),
+        "consumer" | "pipeline" => noun("ConsumerName"),
         "sequence" | "from" | "until" | "past" => noun("Sequence"),
         // A header is a text, also where it is a number.
         "last-event-id" => text(&up_to(u64::MAX), "7"),

@@ -51,7 +51,8 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
         statuses.extend(STORED);
     }
     let makes = method == "put" && path == "/v1/topics/{topic}";
-    if path.starts_with("/v1/topics/{topic}") && !makes {
+    let is_one = path.starts_with("/v1/topics/{topic}") || path.starts_with("/v1/pipelines/");
+    if is_one && !makes {
         statuses.insert(404);
     }
     if operation.get("requestBody").is_some() {
