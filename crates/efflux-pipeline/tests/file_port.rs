@@ -122,7 +122,7 @@ fn believe(record: &Path, out: &Path) {
 }
 
 fn record(number: usize) -> String {
-    format!("{number}-{}", "x".repeat(RECORD_BYTES))[..RECORD_BYTES].to_owned()
+    format!("{:x<RECORD_BYTES$}", format!("{number}-"))
 }
 
 async fn topic(folder: &Path) -> Topic {

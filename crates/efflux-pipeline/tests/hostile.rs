@@ -5,7 +5,6 @@
 
 #![cfg(test)]
 #![expect(
-    dead_code,
     unreachable_pub,
     reason = "a target is part of a library in its own workspace"
 )]

@@ -76,9 +76,10 @@ impl Node {
         .unwrap();
         let (mut answer, mut bytes) = (String::new(), 0);
         while !answer.ends_with("\r\n\r\n") {
-            let begin = answer.len();
-            assert_ne!(stream.read_line(&mut answer).unwrap(), 0, "{answer}");
-            let line = answer[begin..].to_ascii_lowercase();
+            let mut line = String::new();
+            assert_ne!(stream.read_line(&mut line).unwrap(), 0, "{answer}");
+            answer.push_str(&line);
+            line.make_ascii_lowercase();
             if let Some(told) = line.strip_prefix("content-length:") {
                 bytes = told.trim().parse().unwrap();
             }

@@ -24,14 +24,14 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const PATIENCE: Period = Period(Duration::from_secs(20));
 
 /// Speaks to a service once, as a stage does; what it says of that.
-type Speaks = fn(String, &'static str) -> Result<String, StageError>;
+type Speaks = fn(&str, &str) -> Result<String, StageError>;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     let here = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| here.block_on(future))
 }
 
-fn polls(url: String, authority: &'static str) -> Result<String, StageError> {
+fn polls(url: &str, authority: &str) -> Result<String, StageError> {
     let mut settings = HttpPollSettings::new(url);
     settings.ca_file = Some(pem(authority));
     settings.timeout = PATIENCE;
@@ -46,7 +46,7 @@ fn polls(url: String, authority: &'static str) -> Result<String, StageError> {
     Ok(String::from_utf8_lossy(intake.parcels[0].message.payload()).into_owned())
 }
 
-fn fetches(url: String, authority: &'static str) -> Result<String, StageError> {
+fn fetches(url: &str, authority: &str) -> Result<String, StageError> {
     let fetch = Fetch::new(FetchSettings {
         url: url.parse().unwrap(),
         allow: vec![
@@ -67,9 +67,9 @@ fn fetches(url: String, authority: &'static str) -> Result<String, StageError> {
     out.into_parcels()[0].text()
 }
 
-fn calls(url: String, authority: &'static str) -> Result<String, StageError> {
+fn calls(url: &str, authority: &str) -> Result<String, StageError> {
     let settings = WebhookPortSettings {
-        url,
+        url: url.to_owned(),
         headers: BTreeMap::new(),
         authorization: Some(Secret::new(SECRET)),
         secret: None,
@@ -102,7 +102,7 @@ async fn a_certificate_of_the_authority_is_believed_and_nobody_else_understands(
         for host in ["localhost", "127.0.0.1"] {
             let shows = Shows::Certificate("believed.pem");
             let (service, address) = Service::start(Ipv4Addr::LOCALHOST, shows, ANSWER).await;
-            let said = speaks(url(host, address), "authority.pem");
+            let said = speaks(&url(host, address), "authority.pem");
             assert_eq!(said.unwrap(), "well", "{name}");
             let asked = service.asked();
             assert_eq!(asked.len(), 1, "{name}");
@@ -135,7 +135,7 @@ async fn who_cannot_be_believed_is_told_nothing_and_the_error_says_why() {
     for (name, speaks) in STAGES {
         for (ip, shows, why) in &cases {
             let (service, address) = Service::start(*ip, shows.clone(), ANSWER).await;
-            let refused = speaks(url(&ip.to_string(), address), "authority.pem").unwrap_err();
+            let refused = speaks(&url(&ip.to_string(), address), "authority.pem").unwrap_err();
             let told = refused.to_string();
             assert_eq!(refused.kind(), "unavailable", "{name}: {told}");
             assert!(told.contains(why), "{name}: {told}");
@@ -160,7 +160,7 @@ async fn a_redirect_into_the_clear_is_not_followed() {
     for (name, speaks) in STAGES {
         let shows = Shows::Certificate("believed.pem");
         let (_, address) = Service::start(Ipv4Addr::LOCALHOST, shows, &redirect).await;
-        let refused = speaks(url("localhost", address), "authority.pem").unwrap_err();
+        let refused = speaks(&url("localhost", address), "authority.pem").unwrap_err();
         assert!(!refused.is_retryable(), "{name}: {refused}");
         assert!(
             refused.to_string().contains("redirects are not followed"),
@@ -181,6 +181,6 @@ fn assert_heard_nothing(service: &Service, name: &str) {
 async fn the_test_hears_what_goes_in_the_clear() {
     let (service, address) = Service::start(Ipv4Addr::LOCALHOST, Shows::Nothing, ANSWER).await;
     let in_the_clear = url("127.0.0.1", address).replace("https", "http");
-    assert_eq!(calls(in_the_clear, "authority.pem").unwrap(), "well");
+    assert_eq!(calls(&in_the_clear, "authority.pem").unwrap(), "well");
     assert!(service.overhears(PAYLOAD) && service.overhears(SECRET));
 }
