@@ -193,13 +193,15 @@ mod tests {
 
     #[test]
     fn a_file_sets_what_it_names_and_leaves_the_rest() {
-        let text = "listen = \"127.0.0.1:9\"\n[limits]\nidle_ms = 5\nrequests_max = 7\n";
+        let text =
+            "listen = \"127.0.0.1:9\"\nconsole = false\n[limits]\nidle_ms = 5\nrequests_max = 7\n";
         let config: Config = toml::from_str(text).unwrap();
         let prepared = config.prepare().unwrap();
         assert_eq!(prepared.address.port(), 9);
         let expect = ServerOptions {
             idle_time: Duration::from_millis(5),
             requests_max: 7,
+            console: false,
             ..ServerOptions::default()
         };
         assert_eq!(prepared.options, expect);

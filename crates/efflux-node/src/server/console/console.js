@@ -15,7 +15,9 @@ function repeat(everyMs, look) {
     if (isLooking || document.hidden) return;
     [isLooking, isWanted] = [true, false];
     const beganMs = performance.now();
-    failures = (await look().catch(() => false)) ? 0 : failures + 1;
+    // What is wrong in the page itself is told, and keeps it from nothing else.
+    const isWell = await look().catch((fault) => console.error(fault));
+    failures = isWell ? 0 : failures + 1;
     isLooking = false;
     timer = setTimeout(turn, isWanted ? 0 : pause(everyMs, performance.now() - beganMs, failures));
   }
@@ -30,8 +32,9 @@ let wasReady = false;
 
 async function unlessLocked(look) {
   if (isLocked) return true;
-  const { ok, status } = await look();
+  const { ok, status, why } = await look();
   isLocked = status === 401;
+  if (isLocked) tell(element("token-state"), why);
   return ok;
 }
 

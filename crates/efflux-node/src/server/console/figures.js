@@ -6,10 +6,10 @@ const SOME = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 /** A count with its digits in groups; a dash for what is no count. */
 export const count = (value) => (Number.isFinite(value) ? WHOLE.format(value) : "–");
 
-/** How many a second; nothing where that is not known. */
+/** How many a second; nothing where there are none, or that is not known. */
 export function pace(perSecond) {
-  if (!Number.isFinite(perSecond)) return "";
-  return perSecond > 0 && perSecond < 0.1 ? "< 0.1/s" : `${SOME.format(perSecond)}/s`;
+  if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
+  return perSecond < 0.1 ? "< 0.1/s" : `${SOME.format(perSecond)}/s`;
 }
 
 /** Tells from two looks at a counter how fast it counts. */

@@ -4,15 +4,24 @@
 /** Those who wait for something to be shown. */
 const waiting = new Set();
 
+/** They look when the page is done with what it does, and not in the middle of it. */
 function changed() {
-  for (const look of [...waiting]) look();
+  for (const look of waiting) queueMicrotask(look);
 }
+
+/** Tells what the page shows, for whoever wonders why a test failed. */
+let shown = () => "nothing";
+
+/** What does not come within this time does not come. */
+const PATIENCE_MS = 30_000;
 
 /** Returns when this holds; it is looked at whenever the page changes. */
 export function until(holds) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${holds} does not hold: ${shown()}`)), PATIENCE_MS);
     const look = () => {
-      if (!holds()) return;
+      if (!waiting.has(look) || !holds()) return;
+      clearTimeout(timer);
       waiting.delete(look);
       resolve();
     };
@@ -117,6 +126,9 @@ export function load(markup, base, token) {
     }
     elements.get(id).appendChild(new Element("tbody"));
   }
+  console.error = (fault) => {
+    throw fault;
+  };
   const kept = new Map(token === null ? [] : [["efflux.token", token]]);
   const page = new EventTarget();
   globalThis.document = Object.assign(page, {
@@ -138,6 +150,7 @@ export function load(markup, base, token) {
   };
   const asked = globalThis.fetch;
   const requests = [];
+  shown = () => JSON.stringify([[...elements].map(([id, it]) => `${id}: ${it.textContent}`), requests], null, 1);
   globalThis.fetch = (target, how) => {
     requests.push(`${how.method} ${target}`);
     // A page that is not the node's own would say so; what Node.js sends says nothing.

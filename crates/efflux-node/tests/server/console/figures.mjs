@@ -8,7 +8,7 @@ for (const [value, expected] of [[0, "0"], [1234567, "1,234,567"], [undefined, "
 }
 
 for (const [value, expected] of [
-  [0, "0/s"], [0.01, "< 0.1/s"], [0.5, "0.5/s"], [12.345, "12.3/s"], [48210, "48,200/s"],
+  [0, ""], [-1, ""], [0.01, "< 0.1/s"], [0.5, "0.5/s"], [12.345, "12.3/s"], [48210, "48,200/s"],
   [null, ""], [NaN, ""], [Infinity, ""],
 ]) {
   assert.equal(pace(value), expected);
