@@ -41,6 +41,9 @@ mod stage_error;
 ))]
 mod tls;
 
+#[cfg(any(feature = "http", feature = "webhook"))]
+mod service;
+
 mod derived_id;
 mod step_name;
 

@@ -1,5 +1,7 @@
 //! Where messages leave a pipeline.
 
+#[cfg(any(feature = "file-port", feature = "sqlite"))]
+mod blocking;
 #[cfg(feature = "email")]
 mod email;
 #[cfg(feature = "file-port")]

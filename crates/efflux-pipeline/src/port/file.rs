@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use efflux_storage::Clock;
 use efflux_storage::particle::Timestamp;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
 
 use self::appender::Appender;
+use super::blocking::blocking;
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
 use crate::parcel::Parcel;
 use crate::quantity::{ByteSize, Period};
@@ -121,17 +121,6 @@ impl FilePort {
             clock,
         })
     }
-
-    async fn blocking<T: Send + 'static, E: From<StageError> + Send + 'static>(
-        &self,
-        work: impl FnOnce(&Shared) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        let shared = Arc::clone(&self.shared);
-        match spawn_blocking(move || work(&shared)).await {
-            Ok(done) => done,
-            Err(error) => Err(StageError::unavailable(error).into()),
-        }
-    }
 }
 
 impl Shared {
@@ -180,14 +169,14 @@ impl Shared {
 impl Port for FilePort {
     async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
         let reader = reader.clone();
-        self.blocking(move |shared| shared.open(&reader)).await
+        blocking(&self.shared, move |shared| shared.open(&reader)).await
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let parcels = batch.parcels.to_vec();
         let advance = batch.position;
         let now = self.clock.now();
-        self.blocking(move |shared| match shared.settings.layout {
+        blocking(&self.shared, move |shared| match shared.settings.layout {
             FileLayout::Append => shared.append(&parcels, advance, now),
             FileLayout::Each => single::deliver(&shared.settings, &parcels),
         })
@@ -199,7 +188,7 @@ impl Port for FilePort {
     }
 
     async fn close(&self) -> Result<(), StageError> {
-        self.blocking(|shared| {
+        blocking(&self.shared, |shared| {
             let mut held = shared
                 .appender
                 .lock()

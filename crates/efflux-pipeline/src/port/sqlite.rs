@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
 
+use super::blocking::blocking;
 use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode};
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
 use crate::parcel::Parcel;
@@ -95,17 +95,6 @@ impl SqlitePort {
             }),
         })
     }
-
-    async fn blocking<T: Send + 'static, E: From<StageError> + Send + 'static>(
-        &self,
-        work: impl FnOnce(&Shared) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        let shared = Arc::clone(&self.shared);
-        match spawn_blocking(move || work(&shared)).await {
-            Ok(done) => done,
-            Err(error) => Err(StageError::unavailable(error).into()),
-        }
-    }
 }
 
 impl Shared {
@@ -137,7 +126,7 @@ impl Shared {
 impl Port for SqlitePort {
     async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
         let reader = reader.clone();
-        self.blocking(move |shared| shared.open(&reader)).await
+        blocking(&self.shared, move |shared| shared.open(&reader)).await
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
@@ -145,9 +134,10 @@ impl Port for SqlitePort {
         let advance = batch.position;
         let before = self.shared.doubt.begins(advance);
         // The thread goes on when this is dropped, and may commit: then the doubt stays.
-        let outcome = self
-            .blocking(move |shared| shared.deliver(&parcels, advance, before))
-            .await;
+        let outcome = blocking(&self.shared, move |shared| {
+            shared.deliver(&parcels, advance, before)
+        })
+        .await;
         self.shared.doubt.ends(&outcome);
         outcome
     }
@@ -157,7 +147,7 @@ impl Port for SqlitePort {
     }
 
     async fn close(&self) -> Result<(), StageError> {
-        self.blocking(|shared| {
+        blocking(&self.shared, |shared| {
             let mut held = shared
                 .session
                 .lock()

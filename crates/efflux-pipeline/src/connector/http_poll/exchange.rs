@@ -9,17 +9,12 @@ use hyper::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{HeaderMap, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::RootCertStore;
 use tokio::time::timeout;
 
 use super::limits::RETRY_AFTER_MAX;
 use super::settings::HttpPollSettings;
+use crate::service::{ServiceClient, address, away, client};
 use crate::stage_error::StageError;
-use crate::tls;
 
 /// What tells one version of an answer from another, as the service says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +39,7 @@ pub(super) enum Answer {
 /// How the service is asked.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: ServiceClient<Empty<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -53,20 +48,8 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(settings: &HttpPollSettings) -> Result<Self, StageError> {
-        let uri = address(&settings.url)?;
-        let config = match uri.scheme_str() == Some("https") {
-            true => tls::client(settings.ca_file.as_deref())?,
-            // It never makes a connection.
-            false => tls::believing(RootCertStore::empty())?,
-        };
-        let mut plain = HttpConnector::new();
-        plain.enforce_http(false);
-        plain.set_connect_timeout(Some(settings.timeout.0));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(plain);
+        let uri = address(&settings.url, "set the header authorization")?;
+        let client = client(&uri, settings.ca_file.as_deref(), settings.timeout.0)?;
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static("efflux"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -84,7 +67,7 @@ impl Exchange {
             headers.insert(parsed, value);
         }
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client,
             uri,
             headers,
             timeout: settings.timeout.0,
@@ -159,21 +142,6 @@ const OWN: &[HeaderName] = &[
     hyper::header::RANGE,
 ];
 
-fn address(url: &str) -> Result<Uri, StageError> {
-    let fault = |why: &str| StageError::fatal(format!("url is no http(s)://HOST/PATH: {why}"));
-    let uri: Uri = url.parse().map_err(|_| fault("it does not parse"))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(fault("it begins with another scheme"));
-    }
-    match uri.authority() {
-        None => Err(fault("it has no host")),
-        Some(authority) if authority.as_str().contains('@') => Err(fault(
-            "a password does not belong into it; set the header authorization",
-        )),
-        Some(_) => Ok(uri),
-    }
-}
-
 /// Whether the answer has a body that counts.
 fn judge(status: StatusCode, headers: &HeaderMap) -> Result<bool, StageError> {
     let told = format!("the service answered {status}");
@@ -219,16 +187,6 @@ fn rest(headers: &HeaderMap) -> Option<Duration> {
     let until = httpdate::parse_http_date(after).ok()?;
     let date = httpdate::parse_http_date(text(DATE)?).ok()?;
     Some(until.duration_since(date).unwrap_or_default())
-}
-
-fn away(error: &hyper_util::client::legacy::Error) -> StageError {
-    let mut text = format!("the service: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    StageError::unavailable(text)
 }
 
 #[cfg(test)]

@@ -1,19 +1,11 @@
 //! One call of the service.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use efflux_storage::particle::Timestamp;
 use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use super::WebhookPortSettings;
@@ -22,9 +14,9 @@ use super::signature::Signer;
 use crate::derived_id::derived_id;
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::parcel::Parcel;
+use crate::service::{ServiceClient, address, away, client};
 use crate::stage_error::StageError;
 use crate::template::Template;
-use crate::tls;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -45,7 +37,7 @@ const OWN: &[&str] = &[
 
 /// How the service is called.
 pub(super) struct Call {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: ServiceClient<Full<Bytes>>,
     uri: Uri,
     headers: Vec<(HeaderName, Template)>,
     authorization: Option<HeaderValue>,
@@ -55,20 +47,8 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(settings: &WebhookPortSettings) -> Result<Self, StageError> {
-        let uri = address(&settings.url)?;
-        let config = match uri.scheme_str() == Some("https") {
-            true => tls::client(settings.ca_file.as_deref())?,
-            false => no_tls()?,
-        };
-        let mut plain = HttpConnector::new();
-        plain.enforce_http(false);
-        plain.set_connect_timeout(Some(settings.timeout.0));
-        plain.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(plain);
+        let uri = address(&settings.url, "set authorization")?;
+        let client = client(&uri, settings.ca_file.as_deref(), settings.timeout.0)?;
         let headers = settings.headers.iter().map(|(name, value)| {
             let parsed: Result<HeaderName, _> = name.parse();
             match parsed {
@@ -89,7 +69,7 @@ impl Call {
         });
         let signer = settings.secret.as_ref().map(Signer::new);
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client,
             uri,
             headers: headers.collect::<Result<_, StageError>>()?,
             authorization: authorization.transpose()?,
@@ -164,44 +144,8 @@ fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, StageError> {
     })
 }
 
-fn address(url: &str) -> Result<Uri, StageError> {
-    let fault = |why: &str| StageError::fatal(format!("url is no http(s)://HOST/PATH: {why}"));
-    let uri: Uri = url.parse().map_err(|_| fault("it does not parse"))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(fault("it begins with another scheme"));
-    }
-    match uri.authority() {
-        None => Err(fault("it has no host")),
-        Some(authority) if authority.as_str().contains('@') => Err(fault(
-            "a password does not belong into it; set authorization",
-        )),
-        Some(_) => Ok(uri),
-    }
-}
-
-/// For a service in the clear: it never makes a connection.
-fn no_tls() -> Result<ClientConfig, StageError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| StageError::fatal(format!("TLS: {error}")))?;
-    Ok(builder
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
-}
-
 /// The beginning of the answer's body. One that is longer, or breaks off, says nothing more.
 async fn beginning(response: Response<Incoming>) -> Bytes {
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
     body.await.map(Collected::to_bytes).unwrap_or_default()
-}
-
-/// The service could not be spoken to. A certificate that does not hold may be put right there.
-fn away(error: &hyper_util::client::legacy::Error) -> StageError {
-    let mut text = format!("the service: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    StageError::unavailable(text)
 }
