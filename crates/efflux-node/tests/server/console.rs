@@ -262,8 +262,8 @@ async fn run(folder: &Path, script: &str, node: &Node, token: &str) {
     command.arg(script).current_dir(folder).env("TOKEN", token);
     command.env("BASE", format!("http://{}/console", node.address));
     let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output.unwrap();
-    let output = output.expect("Node.js is not installed: run `cargo xtask setup`");
+    let missing = |error| panic!("{error}: Node.js is not installed: run `cargo xtask setup`");
+    let output = output.unwrap().unwrap_or_else(missing);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {told}");
 }
