@@ -18,4 +18,9 @@ pub mod journal;
 pub mod offsets;
 pub mod segment;
 
+pub mod pipeline_file;
+pub mod template;
+pub mod transforms;
+
+pub use efflux_pipeline as pipeline;
 pub use efflux_storage::{self as storage, particle};

@@ -3,8 +3,11 @@
 #![cfg(test)]
 
 mod commands;
+mod compressed;
 mod examples;
 mod hosted;
 mod killed;
+mod node;
 mod place;
+mod remote;
 mod webhooks;

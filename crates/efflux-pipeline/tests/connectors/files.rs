@@ -104,6 +104,24 @@ async fn a_file_written_anew_is_another_version_even_with_the_same_content() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_came_very_often_gets_the_number_behind_all_others() {
+    let mut folder = Folder::new();
+    folder.settings.settle = Period(Duration::ZERO);
+    folder.write(".done/a.txt", "1");
+    for number in 2..=1000 {
+        folder.write(format!(".done/a.{number}.txt"), "old");
+    }
+    let connector = folder.connector();
+    for number in 1001..1005 {
+        folder.write("a.txt", number.to_string());
+        let intake = poll(&connector).await.unwrap();
+        connector.ack(intake.receipt).await.unwrap();
+        let kept = fs::read_to_string(folder.path(format!(".done/a.{number}.txt")));
+        assert_eq!(kept.unwrap(), number.to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_that_changes_before_it_is_put_away_comes_again() {
     let folder = Folder::new();
     let connector = folder.connector();

@@ -5,3 +5,4 @@ mod files;
 mod files_crash;
 mod folder;
 mod http_poll;
+mod many_files;

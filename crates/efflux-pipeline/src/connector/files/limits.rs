@@ -35,8 +35,9 @@ pub(super) const COLUMNS_MAX: usize = 4096;
 /// Bytes that are read from a file at once: 64 KiB.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// Numbers that are tried for a file whose name is taken where it goes: 100,000.
-pub(super) const NAME_NUMBERS_MAX: u32 = 100_000;
+/// Files of one name that may lie where they go when they are done: 2^30, told apart by numbers. One
+/// of that name each second fills 34 years.
+pub(super) const NAME_NUMBERS_MAX: u32 = 1 << 30;
 
 /// Bytes of a mark: 256. It holds two numbers.
 pub(super) const MARK_BYTES_MAX: u64 = 256;
