@@ -51,6 +51,7 @@ mod lasting;
 mod answer;
 mod extract;
 
+mod console;
 mod description;
 mod gate;
 mod routes;

@@ -1,4 +1,4 @@
-//! The servers and the XSLT program that the tests of pipelines start, from Debian's packages.
+//! The servers and programs that tests start, from Debian's packages.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,10 @@ const PACKAGES: &[Package] = &[
     package("mosquitto", "mosquitto"),
     package("xsltproc", "xsltproc"),
     package("libxslt1.1", "libxslt.so.1"),
+    package("nodejs", "node"),
 ];
 
-const WITHOUT: &str = "the tests of pipelines that need it fail";
+const WITHOUT: &str = "the tests that need it fail";
 
 const fn package(name: &'static str, brings: &'static str) -> Package {
     Package { name, brings }

@@ -5,6 +5,7 @@
 //! tokens = "/etc/efflux/tokens.toml"
 //! pipelines = "/etc/efflux/pipelines"        # may be left out
 //! pages = ["https://app.example"]            # may be left out
+//! console = false                            # served when left out
 //!
 //! [tls]
 //! cert = "/etc/efflux/cert.pem"
@@ -49,6 +50,8 @@ pub struct Config {
     /// Origins whose pages may use the node from a browser, as `https://app.example`.
     #[serde(default)]
     pub pages: Vec<String>,
+    /// Whether the node serves its console; it does when left out.
+    pub console: Option<bool>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -119,6 +122,7 @@ impl Config {
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7150)));
         let mut options = self.limits.options();
         options.pages.clone_from(&self.pages);
+        options.console = self.console.unwrap_or(options.console);
         options.check().unwrap_or_else(&mut noted);
         let exposure = Exposure {
             address,
@@ -189,13 +193,15 @@ mod tests {
 
     #[test]
     fn a_file_sets_what_it_names_and_leaves_the_rest() {
-        let text = "listen = \"127.0.0.1:9\"\n[limits]\nidle_ms = 5\nrequests_max = 7\n";
+        let text =
+            "listen = \"127.0.0.1:9\"\nconsole = false\n[limits]\nidle_ms = 5\nrequests_max = 7\n";
         let config: Config = toml::from_str(text).unwrap();
         let prepared = config.prepare().unwrap();
         assert_eq!(prepared.address.port(), 9);
         let expect = ServerOptions {
             idle_time: Duration::from_millis(5),
             requests_max: 7,
+            console: false,
             ..ServerOptions::default()
         };
         assert_eq!(prepared.options, expect);

@@ -11,7 +11,8 @@ use efflux_flow::particle::TopicName;
 use efflux_flow::storage::ErrorKind;
 use efflux_flow::storage::remote::wire::{PROBLEM, ProblemKind, decode_text};
 use http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, RANGE,
+    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HOST, IF_MATCH, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::sync::OwnedSemaphorePermit;
@@ -284,7 +285,7 @@ fn as_problem(response: Response) -> Response {
     problem
 }
 
-/// No browser takes what is stored here for anything but data.
+/// No browser takes what is stored here for anything but data. The console says of itself what it may.
 fn guarded(mut response: Response<Body>) -> Response {
     let headers = response.headers_mut();
     headers.insert(
@@ -292,6 +293,7 @@ fn guarded(mut response: Response<Body>) -> Response {
         HeaderValue::from_static("nosniff"),
     );
     let nothing = HeaderValue::from_static("default-src 'none'; sandbox");
-    headers.insert("content-security-policy", nothing);
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(nothing);
     response
 }

@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub shutdown_time: Duration,
     /// Origins whose pages may use the node from a browser, as `https://app.example`.
     pub pages: Vec<String>,
+    /// Whether the node serves its console.
+    pub console: bool,
 }
 
 impl Default for ServerOptions {
@@ -49,6 +51,7 @@ impl Default for ServerOptions {
             wait_max: limits::WAIT_MAX,
             shutdown_time: limits::SHUTDOWN_TIME,
             pages: Vec::new(),
+            console: true,
         }
     }
 }

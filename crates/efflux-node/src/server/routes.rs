@@ -27,6 +27,7 @@ use utoipa_axum::routes;
 
 use self::queries::Asking;
 use super::answer;
+use super::console;
 use super::description::{self, Guarded};
 use super::gate;
 use super::node::Node;
@@ -36,6 +37,9 @@ use super::trace;
 
 /// Where the description of the interface is.
 const DESCRIPTION: &str = "/openapi.json";
+
+/// What the description does not tell of, because no program needs to be told.
+const UNDESCRIBED: [&str; 3] = [DESCRIPTION, console::PAGE, console::FILE];
 
 /// What the interface's description begins with; the rest is made from the handlers.
 #[derive(OpenApi)]
@@ -98,8 +102,12 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         false => Guarded::Never,
     };
     let description = description::complete(&said, guarded);
-    let asking = Arc::new(Asking::of(&description, DESCRIPTION));
+    let asking = Arc::new(Asking::of(&description, &UNDESCRIBED));
     let description = description::without_frames(description);
+    let routes = match node.options().console {
+        true => routes.merge(console::routes()),
+        false => routes,
+    };
     let routes = routes
         .route(
             DESCRIPTION,

@@ -10,6 +10,7 @@
 mod appending;
 mod certificates;
 mod client;
+mod console;
 mod consuming;
 mod described;
 mod encryption;

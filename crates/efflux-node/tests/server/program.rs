@@ -24,8 +24,8 @@ fn run(arguments: &[&str]) -> Output {
     efflux().args(arguments).output().unwrap()
 }
 
-/// The program, serving a store on a free port, and a client of it.
-fn serve(store: &str) -> (Child, Client) {
+/// The program, serving a store on a free port with these options too, and a client of it.
+pub(crate) fn serve(store: &str, options: &[&str]) -> (Child, Client) {
     let mut serving = efflux()
         .args([
             "serve",
@@ -36,6 +36,7 @@ fn serve(store: &str) -> (Child, Client) {
             "--log",
             "off",
         ])
+        .args(options)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -74,7 +75,7 @@ async fn what_is_acknowledged_under_load_outlives_a_signal() {
     for name in ["TERM", "KILL"] {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store").display().to_string();
-        let (mut serving, client) = serve(&store);
+        let (mut serving, client) = serve(&store, &[]);
         client.put("/v1/topics/orders", "").await;
         let (tell, mut told) = tokio::sync::mpsc::channel(1000);
         let mut tasks = tokio::task::JoinSet::new();
@@ -120,7 +121,7 @@ async fn what_is_acknowledged_under_load_outlives_a_signal() {
 async fn the_program_serves_until_it_is_asked_to_end_and_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store").display().to_string();
-    let (mut serving, client) = serve(&store);
+    let (mut serving, client) = serve(&store, &[]);
     client.put("/v1/topics/orders", "").await;
     assert_eq!(client.append("kept", &[]).await.status, StatusCode::CREATED);
     let waiting = tokio::spawn({

@@ -23,6 +23,8 @@ pub(crate) fn need(method: &Method, route: &str) -> Option<Need> {
     let is_read = method == Method::GET || method == Method::HEAD;
     match route {
         "/healthz" | "/readyz" | "/openapi.json" => return Some(Need::Nothing),
+        // The page that anyone may see, and nothing of what it shows to those who have a token.
+        "/console" | "/console/{file}" => return Some(Need::Nothing),
         "/metrics" => return Some(Need::Everywhere(Admin)),
         "/v1/topics" => return Some(Need::Token),
         "/v1/pipelines"
@@ -63,11 +65,15 @@ mod tests {
     fn every_route_says_what_it_needs() {
         let described = crate::server::openapi();
         let frames = ["/appends", "/restoration"].map(|it| format!("/v1/topics/{{topic}}{it}"));
+        // The console is for browsers, and what is described is for programs.
+        let console = [crate::server::console::PAGE, crate::server::console::FILE];
+        let undescribed = frames.into_iter().chain(console.map(String::from));
+        let undescribed: Vec<String> = undescribed.collect();
         for route in described["paths"]
             .as_object()
             .unwrap()
             .keys()
-            .chain(&frames)
+            .chain(&undescribed)
         {
             assert!(need(&Method::GET, route).is_some(), "{route}");
         }

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use efflux_flow::particle::{Head, Particle};
+use efflux_flow::particle::{Head, Particle, PayloadHash};
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -24,6 +24,11 @@ impl Tag {
     /// The tag of a head.
     pub(crate) fn head(head: Head) -> Self {
         Self(format!("\"{head}\""))
+    }
+
+    /// The tag of a text that is no particle's.
+    pub(crate) fn text(text: &str) -> Self {
+        Self(format!("\"{}\"", PayloadHash::of(text.as_bytes())))
     }
 
     /// Whether the client says that it has this already.

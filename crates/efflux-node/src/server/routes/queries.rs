@@ -16,9 +16,11 @@ use crate::server::refusal::Refusal;
 pub(super) struct Asking(HashMap<(Method, String), bool>);
 
 impl Asking {
-    /// Reads it from the description of the interface, which itself is one more route.
-    pub(super) fn of(description: &Value, itself: &str) -> Self {
-        let mut all = HashMap::from([((Method::GET, itself.to_owned()), false)]);
+    /// Reads it from the description of the interface. Those that are not described take none.
+    pub(super) fn of(description: &Value, undescribed: &[&str]) -> Self {
+        let others = undescribed.iter();
+        let others = others.map(|route| ((Method::GET, (*route).to_owned()), false));
+        let mut all: HashMap<_, _> = others.collect();
         let paths = description.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
             for (method, operation) in operations.as_object().into_iter().flatten() {

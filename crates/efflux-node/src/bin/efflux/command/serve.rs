@@ -69,6 +69,9 @@ pub(crate) struct Arguments {
         value_name = "ORIGIN"
     )]
     pages: Vec<String>,
+    /// Serve no console
+    #[arg(long)]
+    no_console: bool,
     /// Listen off the loopback address without encryption and authentication
     #[arg(long)]
     insecure: bool,
@@ -113,6 +116,9 @@ impl Arguments {
             None => {}
         }
         config.insecure |= self.insecure;
+        if self.no_console {
+            config.console = Some(false);
+        }
         if !self.pages.is_empty() {
             config.pages.clone_from(&self.pages);
         }
