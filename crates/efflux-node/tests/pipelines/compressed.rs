@@ -41,6 +41,15 @@ fn order(id: &str, total: u32) -> String {
     )
 }
 
+/// All that the program prints, which must end well.
+fn told(place: &Place, arguments: &[&str]) -> String {
+    let output = place.run(arguments);
+    let both = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8(both).unwrap();
+    assert!(output.status.success(), "{told}");
+    told
+}
+
 /// Runs one pipeline from the topic `orders`, with these steps, to where they say.
 fn run(place: &Place, name: &str, rest: &str) -> String {
     let file = format!("{name}.toml");
@@ -49,7 +58,7 @@ fn run(place: &Place, name: &str, rest: &str) -> String {
         &file,
         &format!("{HEAD}[pipeline.{name}]\n{connector}\n{rest}\n"),
     );
-    let told = place.prints(&[&["pipeline", "run", &file][..], IDLE].concat());
+    let told = told(place, &[&["pipeline", "run", &file][..], IDLE].concat());
     assert!(!told.contains("dead letters"), "{told}");
     told
 }
@@ -231,11 +240,11 @@ async fn a_dead_letter_of_what_was_compressed_is_replayed() {
          port = {{ webhook = {{ url = \"${{HOOK}}\" }} }}\n"
     );
     place.write("p.toml", &text);
-    let told = place.prints(&[&["pipeline", "run", "p.toml"][..], IDLE].concat());
-    assert!(told.contains("1 dead letters"), "{told}");
+    let run = told(&place, &[&["pipeline", "run", "p.toml"][..], IDLE].concat());
+    assert!(run.contains("1 dead letters"), "{run}");
     assert_eq!(place.payloads("orders.dead"), ["{\"is\":\"bad\"}"]);
     service.mend();
-    let told = place.prints(&["pipeline", "replay", "p.toml", "p"]);
-    assert!(told.contains("1 in, 1 delivered"), "{told}");
+    let replayed = told(&place, &["pipeline", "replay", "p.toml", "p"]);
+    assert!(replayed.contains("1 in, 1 delivered"), "{replayed}");
     assert_eq!(service.told(), ["{\"is\":\"bad\"}"]);
 }
