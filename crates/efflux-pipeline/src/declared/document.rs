@@ -10,7 +10,7 @@ use super::example::ExampleSettings;
 use super::pipeline::PipelineSettings;
 use super::stores::Stores;
 use super::tried::{self, TestReport};
-use crate::file::{self, Fault, Surroundings};
+use crate::file::{self, FAULTS_MAX, Fault, Surroundings};
 use crate::pipeline::{Pipeline, PipelineError};
 
 /// The one version of the file's form.
@@ -54,8 +54,8 @@ impl Document {
     /// Reads a file, with variables and secrets filled in.
     ///
     /// # Errors
-    /// All that is wrong, in the order of the places: first of the syntax, then of the shape, then of
-    /// what the values mean, such as a query that is none.
+    /// What is wrong, in the order of the places: first of the syntax, then of the shape, then of what
+    /// the values mean, such as a query that is none. 100 faults are told at once.
     pub fn read(text: &str, around: &dyn Surroundings) -> Result<Self, Vec<Fault>> {
         let file: DocumentFile = file::read_in(text, around)?;
         let mut faults = Vec::new();
@@ -66,9 +66,15 @@ impl Document {
         for (name, pipeline) in &file.pipeline {
             let within = |fault: BuildFault| fault.within(name.as_str()).within("pipeline");
             faults.extend(pipeline.faults(name).into_iter().map(within));
+            if faults.len() >= FAULTS_MAX {
+                break;
+            }
         }
         for (at, example) in file.test.iter().enumerate() {
             let within = |fault: BuildFault| fault.within(at).within("test");
+            if faults.len() >= FAULTS_MAX {
+                break;
+            }
             faults.extend(example.faults(&file.pipeline).into_iter().map(within));
         }
         if faults.is_empty() {
@@ -76,7 +82,8 @@ impl Document {
             let text = text.to_owned();
             return Ok(Self { file, values, text });
         }
-        let mut faults: Vec<Fault> = faults.into_iter().map(|it| it.in_text(text)).collect();
+        let faults = faults.into_iter().take(FAULTS_MAX);
+        let mut faults: Vec<Fault> = faults.map(|it| it.in_text(text)).collect();
         faults.sort_by_key(|fault| (fault.line, fault.column));
         Err(faults)
     }
