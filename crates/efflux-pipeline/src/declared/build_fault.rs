@@ -1,6 +1,6 @@
 //! What is wrong with a value that has the right shape.
 
-use crate::file::{Fault, Key, fault_at};
+use crate::file::{Fault, Key, Places, fault_at};
 use crate::stage_error::StageError;
 use crate::template::TemplateError;
 
@@ -34,6 +34,11 @@ impl BuildFault {
     pub(super) fn within(mut self, key: impl Into<Key>) -> Self {
         self.path.insert(0, key.into());
         self
+    }
+
+    /// At which byte it is, and what it is.
+    pub(super) fn placed(self, places: &Places<'_>) -> (usize, String) {
+        (places.byte(&self.path, self.inner), self.what)
     }
 
     pub(super) fn in_text(self, text: &str) -> Fault {

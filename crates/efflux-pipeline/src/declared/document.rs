@@ -10,11 +10,13 @@ use super::example::ExampleSettings;
 use super::pipeline::PipelineSettings;
 use super::stores::Stores;
 use super::tried::{self, TestReport};
-use crate::file::{self, FAULTS_MAX, Fault, Surroundings};
+use crate::file::{self, FAULTS_MAX, Fault, Places, Surroundings};
 use crate::pipeline::{Pipeline, PipelineError};
 
 /// The one version of the file's form.
 const VERSION: u32 = 1;
+/// Bytes of a file of pipelines: 1 MiB. What is larger is data.
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// A file of pipelines, and of examples that try them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,6 +59,11 @@ impl Document {
     /// What is wrong, in the order of the places: first of the syntax, then of the shape, then of what
     /// the values mean, such as a query that is none. 100 faults are told at once.
     pub fn read(text: &str, around: &dyn Surroundings) -> Result<Self, Vec<Fault>> {
+        if text.len() > BYTES_MAX {
+            let bytes = text.len();
+            let what = format!("the file has {bytes} bytes, at most {BYTES_MAX} are allowed");
+            return Err(vec![Fault::at(text, 0, what)]);
+        }
         let file: DocumentFile = file::read_in(text, around)?;
         let mut faults = Vec::new();
         if file.version != VERSION {
@@ -82,10 +89,9 @@ impl Document {
             let text = text.to_owned();
             return Ok(Self { file, values, text });
         }
-        let faults = faults.into_iter().take(FAULTS_MAX);
-        let mut faults: Vec<Fault> = faults.map(|it| it.in_text(text)).collect();
-        faults.sort_by_key(|fault| (fault.line, fault.column));
-        Err(faults)
+        let places = Places::of(text);
+        let faults = faults.into_iter().map(|it| it.placed(&places));
+        Err(file::first_of(text, faults.collect()))
     }
 
     /// The names of the pipelines, in ascending order.

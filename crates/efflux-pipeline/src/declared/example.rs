@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use efflux_storage::particle::Message;
+use efflux_storage::particle::limits::PAYLOAD_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::build_fault::BuildFault;
 use super::pipeline::PipelineSettings;
+use super::steps;
+use crate::file::read_bounded;
 
 /// An example: messages that go into a pipeline, and those that are to come out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -97,12 +100,11 @@ impl ExampleSettings {
             return vec![BuildFault::new(what).within("pipeline")];
         };
         let mut faults = Vec::new();
-        let steps = pipeline.steps().unwrap_or_default();
-        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        let names = steps::names(&pipeline.steps);
         for (key, name) in [("from", &self.from), ("through", &self.through)] {
             if let Some(name) = name
-                && !steps.is_empty()
-                && !names.contains(&name.as_str())
+                && !names.is_empty()
+                && !names.contains(name)
             {
                 let what = format!("there is no step {name:?}; there are {}", names.join(", "));
                 faults.push(BuildFault::new(what).within(key));
@@ -139,9 +141,8 @@ impl ExampleMessage {
             (None, None, Some(hex), None) => {
                 unhex(hex).ok_or_else(|| BuildFault::new("these are no bytes").within("hex"))?
             }
-            (None, None, None, Some(path)) => std::fs::read(path).map_err(|error| {
-                BuildFault::new(format!("{path} cannot be read: {error}")).within("file")
-            })?,
+            (None, None, None, Some(path)) => read_bounded(path, PAYLOAD_BYTES_MAX)
+                .map_err(|what| BuildFault::new(what).within("file"))?,
             (None, None, None, None) => Vec::new(),
             _ => {
                 let what = "a payload is given once: as text, json, hex or file";

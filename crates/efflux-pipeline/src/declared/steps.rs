@@ -1,6 +1,7 @@
 //! The steps that a file can name.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
@@ -10,12 +11,14 @@ use super::build_fault::BuildFault;
 use super::entry::Named;
 use super::jq_entry::JqEntry;
 use crate::aggregate::{Aggregate, AggregateForm};
+use crate::file::read_bounded;
 use crate::filter::{DedupeFilter, DedupeSettings, QueryFilter, VerifyFilter, VerifySettings};
-use crate::limits::AGGREGATED_MESSAGES_MAX;
+use crate::limits::{AGGREGATED_MESSAGES_MAX, STEPS_MAX};
 use crate::quantity::{ByteSize, Period};
 use crate::step::Step;
 use crate::step_name::StepName;
 use crate::template::Template;
+use crate::transform::limits::WASM_MODULE_BYTES_MAX;
 use crate::transform::{
     Convert, ConvertSettings, Fetch, FetchSettings, Jq, JqFilter, MetadataSettings,
     MetadataTransform, Split, SplitSettings, Unzip, UnzipSettings, Wasm, WasmSettings, Xslt,
@@ -185,8 +188,7 @@ fn wasm(settings: &WasmSettings) -> Result<Wasm, BuildFault> {
     let fault = |what: String| BuildFault::new(what).within("module");
     let path = settings.module.as_ref();
     let path = path.ok_or_else(|| fault("the file with the module is missing".to_owned()))?;
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|error| fault(format!("{path} cannot be read: {error}")))?;
+    let bytes = read_bounded(path, WASM_MODULE_BYTES_MAX).map_err(fault)?;
     Wasm::new(settings.clone(), &bytes).map_err(|error| fault(error.reason()))
 }
 
@@ -195,18 +197,32 @@ pub(super) fn query_fault(error: efflux_storage::QueryError) -> BuildFault {
     BuildFault::at_byte(error.at, error.message)
 }
 
-/// The steps, each with its name; all that is wrong with them.
-pub(super) fn build(entries: &[StepEntry]) -> Result<Vec<Step>, Vec<BuildFault>> {
-    let (mut steps, mut faults): (Vec<Step>, Vec<BuildFault>) = (Vec::new(), Vec::new());
-    for (at, entry) in entries.iter().enumerate() {
+/// What the steps are called.
+pub(super) fn names(entries: &[StepEntry]) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let names = entries.iter().map(|entry| {
         let key = entry.kind.key();
-        let before = entries.iter().take(at);
-        let number = before.filter(|other| other.kind.key() == key).count() + 1;
-        let name = match (&entry.name, number) {
+        let number = counts.entry(key).or_default();
+        *number += 1;
+        match (&entry.name, number) {
             (Some(name), _) => name.clone(),
             (None, 1) => key.to_owned(),
             (None, number) => format!("{key}-{number}"),
-        };
+        }
+    });
+    names.collect()
+}
+
+/// The steps, each with its name; all that is wrong with them.
+pub(super) fn build(entries: &[StepEntry]) -> Result<Vec<Step>, Vec<BuildFault>> {
+    let (mut steps, mut faults): (Vec<Step>, Vec<BuildFault>) = (Vec::new(), Vec::new());
+    if entries.len() > STEPS_MAX {
+        let count = entries.len();
+        let what = format!("it has {count} steps, at most {STEPS_MAX} are allowed");
+        return Err(vec![BuildFault::new(what).within("steps")]);
+    }
+    for (at, (entry, name)) in entries.iter().zip(names(entries)).enumerate() {
+        let key = entry.kind.key();
         let built = match name.parse::<StepName>() {
             Ok(name) if steps.iter().any(|step| step.name == name) => {
                 Err(BuildFault::new(format!("another step is called {name}")))

@@ -104,6 +104,55 @@ in_flight = 0
 }
 
 #[test]
+fn very_many_faults_are_told_by_the_first_of_them() {
+    let texts = [
+        "a = ?\n".repeat(100_000),
+        (0..40_000).map(|number| format!("a{number} = '${{NO}}'\n")).collect(),
+        (0..20_000).map(|number| format!("[pipeline.{number}]\n")).collect(),
+        (0..9_000)
+            .map(|number| {
+                format!("[pipeline.\"\u{e9} {number}\"]\nconnector = {{ stdin = {{}} }}\nport = {{ stdout = {{}} }}\n")
+            })
+            .collect(),
+    ];
+    for text in texts {
+        let told = faults(&format!("version = 1\n{text}"));
+        assert_eq!(told.len(), 100, "{}", told[0]);
+    }
+}
+
+#[test]
+fn files_and_pipelines_that_are_too_long_are_refused() {
+    let told = faults(&"# long\n".repeat(200_000));
+    assert!(
+        told[0].contains("1400000 bytes, at most 1048576"),
+        "{told:?}"
+    );
+    let steps = "  { verify = {} },\n".repeat(65);
+    let rest = "connector = { topic = { name = \"o\" } }\nrouter = { topic = \"x\" }\n";
+    let told = faults(&with(&format!("{rest}steps = [\n{steps}]\n")));
+    assert_eq!(
+        told,
+        ["line 5, column 9: it has 65 steps, at most 64 are allowed"]
+    );
+}
+
+#[test]
+fn a_fault_in_a_text_with_escapes_has_its_line() {
+    let rest = "connector = { topic = { name = \"o\" } }\nrouter = { topic = \"x\" }\n";
+    let filter = "\\u00e9\u{e9}\u{e9}\u{e9}\u{e9} >";
+    for from in 0..filter.len() {
+        let Some(filter) = filter.get(from..) else {
+            continue;
+        };
+        let told = faults(&with(&format!(
+            "{rest}steps = [{{ filter = \"{filter}\" }}]\n\n\n"
+        )));
+        assert!(told[0].starts_with("line 5"), "{told:?}");
+    }
+}
+
+#[test]
 fn what_is_no_step_is_told_with_what_there_is() {
     let step = |step: &str| {
         let rest = "connector = { topic = { name = \"o\" } }\nrouter = { topic = \"x\" }\n";

@@ -1,13 +1,14 @@
 //! Fills in what the surroundings know: variables and files that hold secrets.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::bounded::read_bounded;
+
 /// Bytes of a file that holds a secret: 64 KiB.
-const SECRET_BYTES_MAX: u64 = 64 * 1024;
+const SECRET_BYTES_MAX: usize = 64 * 1024;
 
 /// Where `${NAME}` and `${file:PATH}` are looked up.
 pub trait Surroundings {
@@ -19,14 +20,9 @@ pub trait Surroundings {
     /// # Errors
     /// Why it cannot be read.
     fn file(&self, path: &str) -> Result<String, String> {
-        let told = |error: &dyn fmt::Display| format!("the file {path} cannot be read: {error}");
-        let length = std::fs::metadata(path).map_err(|error| told(&error))?.len();
-        if length > SECRET_BYTES_MAX {
-            return Err(format!(
-                "the file {path} has {length} bytes, at most {SECRET_BYTES_MAX} are read"
-            ));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+        let bytes = read_bounded(path, SECRET_BYTES_MAX)?;
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|error| format!("the file {path} cannot be read: {error}"))?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 }

@@ -28,7 +28,7 @@ impl Fault {
     /// What is wrong at this byte of a text.
     #[must_use]
     pub fn at(text: &str, byte: usize, what: impl Into<String>) -> Self {
-        let before = text.get(..byte).unwrap_or(text);
+        let before = text.get(..text.floor_char_boundary(byte)).unwrap_or(text);
         let line_begin = before.rfind('\n').map_or(0, |end| end + 1);
         let column = before.get(line_begin..).unwrap_or_default().chars().count() + 1;
         Self {
@@ -70,9 +70,9 @@ impl fmt::Display for Fault {
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(in_order(text, &errors));
+        return Err(first_of(text, places_of(&errors)));
     }
-    shaped(text, table)
+    shaped(table).map_err(|found| first_of(text, found))
 }
 
 /// Reads a file, and fills in each `${NAME}`, `${NAME:-OTHERWISE}` and `${file:PATH}` in its texts
@@ -87,32 +87,37 @@ pub fn read_in<T: DeserializeOwned>(
 ) -> Result<T, Vec<Fault>> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(in_order(text, &errors));
+        return Err(first_of(text, places_of(&errors)));
     }
-    let mut missing = Vec::new();
-    expand(table.get_mut(), around, &mut missing);
-    let read = shaped(text, table);
-    if missing.is_empty() {
-        return read;
+    let mut found = Vec::new();
+    expand(table.get_mut(), around, &mut found);
+    let read = shaped(table);
+    match read {
+        Ok(read) if found.is_empty() => return Ok(read),
+        read => found.extend(read.err().unwrap_or_default()),
     }
-    let missing = missing.into_iter();
-    let mut faults: Vec<_> = missing
-        .map(|(at, what)| Fault::at(text, at, what))
-        .chain(read.err().unwrap_or_default())
-        .collect();
-    faults.sort_by_key(|fault| (fault.line, fault.column));
-    Err(faults)
+    Err(first_of(text, found))
+}
+
+/// The first faults of a text, of those at these bytes. Each takes a look at all that stands before it,
+/// so that very many would take very long.
+pub(crate) fn first_of(text: &str, mut found: Vec<(usize, String)>) -> Vec<Fault> {
+    found.sort_by_key(|(byte, _)| *byte);
+    found.truncate(FAULTS_MAX);
+    let faults = found.into_iter();
+    let faults = faults.map(|(byte, what)| Fault::at(text, byte, what));
+    faults.collect()
 }
 
 /// What the table holds, if it has that shape everywhere.
-fn shaped<T: DeserializeOwned>(text: &str, table: Spanned<DeTable<'_>>) -> Result<T, Vec<Fault>> {
+fn shaped<T: DeserializeOwned>(table: Spanned<DeTable<'_>>) -> Result<T, Vec<(usize, String)>> {
     let (mut rest, mut errors) = (table, Vec::new());
     let mut removed = Vec::new();
     // What is wrong is taken out of the file, and the rest is read again.
     loop {
         let error = match T::deserialize(Deserializer::from(rest.clone())) {
             Ok(read) if errors.is_empty() => return Ok(read),
-            Ok(_) => return Err(in_order(text, &errors)),
+            Ok(_) => return Err(places_of(&errors)),
             Err(error) => error,
         };
         let span = error.span().unwrap_or_default();
@@ -127,21 +132,18 @@ fn shaped<T: DeserializeOwned>(text: &str, table: Spanned<DeTable<'_>>) -> Resul
         let may_go_on = errors.len() < FAULTS_MAX;
         match found.filter(|_| may_go_on) {
             Some(gone) => removed.push(gone),
-            None => return Err(in_order(text, &errors)),
+            None => return Err(places_of(&errors)),
         }
     }
 }
 
-fn in_order(text: &str, errors: &[Error]) -> Vec<Fault> {
-    let mut faults: Vec<_> = errors
-        .iter()
-        .map(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            (start, Fault::at(text, start, error.message()))
-        })
-        .collect();
-    faults.sort_by_key(|(start, _)| *start);
-    faults.into_iter().map(|(_, fault)| fault).collect()
+/// The bytes of errors, and what is wrong there.
+fn places_of(errors: &[Error]) -> Vec<(usize, String)> {
+    let places = errors.iter().map(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        (start, error.message().to_owned())
+    });
+    places.collect()
 }
 
 /// A key that was taken out of the table at this place.

@@ -26,20 +26,40 @@ impl From<usize> for Key {
     }
 }
 
-/// Says what is wrong with the value at the end of a path, as far as the path is there.
-///
-/// With `inner`, the fault is at that byte of the text that the value is; where the text is written
-/// with escapes, the column may be a few characters off.
+/// Where the values of a text stand.
+#[derive(Debug)]
+pub struct Places<'a> {
+    text: &'a str,
+    table: Spanned<DeTable<'a>>,
+}
+
+impl<'a> Places<'a> {
+    /// The places in this text.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        let (table, _) = DeTable::parse_recoverable(text);
+        Self { text, table }
+    }
+
+    /// The byte of the value at the end of a path, as far as the path is there.
+    ///
+    /// With `inner`, it is that byte of the text that the value is; where the text is written with
+    /// escapes, it may be a few characters off.
+    #[must_use]
+    pub fn byte(&self, path: &[Key], inner: Option<usize>) -> usize {
+        let span = span_of(self.table.get_ref(), path).unwrap_or(0..0);
+        inner.map_or(span.start, |inner| {
+            let value = self.text.get(span.clone()).unwrap_or_default();
+            let quotes = ["'''\n", "\"\"\"\n", "'''", "\"\"\"", "'", "\""];
+            let quote = quotes.iter().find(|quote| value.starts_with(**quote));
+            (span.start + quote.map_or(0, |quote| quote.len()) + inner).min(span.end)
+        })
+    }
+}
+
+/// Says what is wrong with the value at the end of a path: see [`Places::byte`].
 pub fn fault_at(text: &str, path: &[Key], inner: Option<usize>, what: impl Into<String>) -> Fault {
-    let (table, _) = DeTable::parse_recoverable(text);
-    let span = span_of(table.get_ref(), path).unwrap_or(0..0);
-    let begin = inner.map_or(span.start, |inner| {
-        let value = text.get(span.clone()).unwrap_or_default();
-        let quotes = ["'''\n", "\"\"\"\n", "'''", "\"\"\"", "'", "\""];
-        let quote = quotes.iter().find(|quote| value.starts_with(**quote));
-        (span.start + quote.map_or(0, |quote| quote.len()) + inner).min(span.end)
-    });
-    Fault::at(text, begin, what)
+    Fault::at(text, Places::of(text).byte(path, inner), what)
 }
 
 fn span_of(table: &DeTable<'_>, path: &[Key]) -> Option<std::ops::Range<usize>> {
