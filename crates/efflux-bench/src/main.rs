@@ -24,6 +24,7 @@ mod limit;
 mod machine;
 mod measure;
 mod options;
+mod pipelines;
 mod plain_file;
 mod process;
 mod reads;
@@ -53,6 +54,8 @@ struct Size {
     rounds: usize,
     /// Records that the rows that read find there.
     records: u64,
+    /// Orders that pipelines work on.
+    orders: u64,
     /// Records of the large topic.
     particles: u64,
     /// Records and their bytes, each time the index follows.
@@ -69,6 +72,7 @@ const FULL: Size = Size {
     payloads: &[100, 1024, 64 * 1024],
     rounds: 5,
     records: 300_000,
+    orders: 100_000,
     particles: 10_000_000,
     followed: &[(2_000_000, 100), (500_000, 1024)],
     topics: (1000, 30_000),
@@ -80,6 +84,7 @@ const QUICK: Size = Size {
     payloads: &[1024],
     rounds: 3,
     records: 50_000,
+    orders: 30_000,
     particles: 100_000,
     followed: &[(200_000, 100)],
     topics: (200, 5000),
@@ -153,6 +158,7 @@ fn measure_all(
     remote::measure_all(place, remote, &wants, show)?;
     let read = (size.records, size.rounds, cores);
     reads::measure_all(place, read, &wants, show)?;
+    pipelines::measure_all(place, (size.orders, size.rounds), &wants, show)?;
     let particles = options.particles.unwrap_or(size.particles);
     large::measure_all(place, (particles, size.rounds), &wants, show)
 }

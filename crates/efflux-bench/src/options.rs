@@ -1,7 +1,7 @@
 //! What to measure, as the command line says it.
 
 use crate::append::SHAPES;
-use crate::{Result, following, large, reads, remote, topics};
+use crate::{Result, following, large, pipelines, reads, remote, topics};
 
 /// What to measure.
 #[derive(Debug, Default, PartialEq)]
@@ -48,6 +48,7 @@ fn names() -> impl Iterator<Item = &'static str> {
         .chain(others)
         .chain(remote::names())
         .chain(reads::NAMES.iter().copied())
+        .chain(pipelines::NAMES.iter().copied())
         .chain(large::NAMES.iter().copied())
 }
 

@@ -4,8 +4,8 @@ mod immediate;
 mod outcome;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -17,7 +17,7 @@ pub(crate) use self::immediate::told;
 pub(crate) use self::outcome::{Failure, Outcome};
 use crate::backoff::Backoff;
 use crate::emit::Emit;
-use crate::limits::{AWAITED_MAX, HUNG_THREADS_MAX};
+use crate::limits::{AWAITED_MAX, HUNG_THREADS_MAX, SLICE_BYTES};
 use crate::parcel::Parcel;
 use crate::policy::Policy;
 use crate::stage::Stage;
@@ -34,8 +34,12 @@ pub(crate) struct Chain {
     before: Vec<StepName>,
     behind: Vec<StepName>,
     policy: Policy,
+    /// How much messages may become before the others are left for later.
+    slice_bytes: usize,
     /// Threads that were left behind in a step that hangs.
     hung: Arc<AtomicUsize>,
+    /// The step in which one more was left behind than may be, and what is said of it.
+    stuck: Arc<OnceLock<(Stage, String)>>,
 }
 
 impl Chain {
@@ -45,7 +49,9 @@ impl Chain {
             before: Vec::new(),
             behind: Vec::new(),
             policy,
+            slice_bytes: SLICE_BYTES,
             hung: Arc::default(),
+            stuck: Arc::default(),
         }
     }
 
@@ -57,6 +63,28 @@ impl Chain {
         self
     }
 
+    /// Sets how much messages may become before the others are left for later.
+    pub(crate) const fn in_slices_of(mut self, bytes: usize) -> Self {
+        self.slice_bytes = bytes;
+        self
+    }
+
+    /// Whether messages may become more than they are.
+    pub(crate) fn expands(&self) -> bool {
+        self.steps.iter().any(Step::expands)
+    }
+
+    /// How many messages hung in these steps.
+    pub(crate) fn hung(&self) -> usize {
+        self.hung.load(Ordering::Relaxed)
+    }
+
+    /// Why no further message can be taken through: too many hung. What hung was rejected.
+    pub(crate) fn stuck(&self) -> Option<(Stage, StageError)> {
+        let (stage, reason) = self.stuck.get()?;
+        Some((stage.clone(), StageError::fatal(reason.clone())))
+    }
+
     /// Whether a message goes on behind these steps.
     pub(crate) fn is_passed_by(&self, parcel: &Parcel) -> bool {
         match parcel.entry() {
@@ -66,7 +94,8 @@ impl Chain {
         }
     }
 
-    /// What becomes of messages, in their order.
+    /// What becomes of messages, in their order. When the first of them become much, the others are
+    /// left for later.
     ///
     /// # Errors
     /// The stage and the error after which nothing can go on.
@@ -75,27 +104,73 @@ impl Chain {
         parcels: Vec<Parcel>,
         seed: u64,
     ) -> Result<Outcome, (Stage, StageError)> {
-        let mut failed = Outcome::default();
-        let mut underway = self.entering(parcels, &mut failed);
+        let mut all = Outcome::default();
+        let mut underway = self.entering(parcels, &mut all);
         let mut at = 0;
         while let Some(step) = self.steps.get(at) {
             let end = self.block_end(at);
-            let (here, later): (Vec<_>, Vec<_>) = underway.into_iter().partition(|it| it.0 < end);
-            let made = match &step.work {
+            let mut here = Vec::new();
+            // What enters behind these steps keeps its place among the others.
+            let mut places = Vec::with_capacity(underway.len());
+            for (entry, parcel) in underway {
+                if entry < end {
+                    here.push((entry, parcel));
+                    places.push(None);
+                } else {
+                    places.push(Some((entry, parcel)));
+                }
+            }
+            let begun = match &step.work {
                 StepWork::Await(transform) => self.awaited(step, transform, here, seed).await?,
                 _ => self.immediate(at, end, here, seed).await?,
             };
-            underway = Vec::with_capacity(made.len() + later.len());
-            for outcome in made {
-                underway.extend(outcome.parcels.into_iter().map(|parcel| (end, parcel)));
-                failed.failures.extend(outcome.failures);
-                failed.filtered += outcome.filtered;
-            }
-            underway.extend(later);
+            underway = self.merged(begun, places, end, &mut all);
             at = end;
         }
-        failed.parcels = underway.into_iter().map(|(_, parcel)| parcel).collect();
-        Ok(failed)
+        all.parcels = underway.into_iter().map(|(_, parcel)| parcel).collect();
+        Ok(all)
+    }
+
+    /// What goes on behind steps: what became of the messages that were taken through them, and those
+    /// that enter later, in order. Everything behind the first that was left stays with it.
+    fn merged(
+        &self,
+        begun: Begun,
+        places: Vec<Option<(usize, Parcel)>>,
+        end: usize,
+        all: &mut Outcome,
+    ) -> Vec<(usize, Parcel)> {
+        let mut outcomes = begun.outcomes.into_iter();
+        let mut rest = begun.rest.into_iter();
+        let (mut underway, mut left) = (Vec::with_capacity(places.len()), Vec::new());
+        for place in places {
+            match place {
+                Some(later) if left.is_empty() => underway.push(later),
+                Some(later) => left.push(later),
+                None => match outcomes.next() {
+                    None => left.extend(rest.next()),
+                    Some(outcome) => {
+                        let made = outcome.parcels.into_iter();
+                        underway.extend(made.map(|parcel| (end, parcel)));
+                        all.failures.extend(outcome.failures);
+                        all.filtered += outcome.filtered;
+                    }
+                },
+            }
+        }
+        let left = left
+            .into_iter()
+            .map(|(entry, parcel)| self.parked(entry, parcel));
+        all.rest.splice(0..0, left);
+        underway
+    }
+
+    /// A message that was left before this step, and goes on with it.
+    fn parked(&self, at: usize, parcel: Parcel) -> Parcel {
+        match self.steps.get(at) {
+            Some(step) if at > 0 => parcel.going_on_with(Stage::Step(step.name.clone())),
+            _ => parcel,
+        }
     }
 
     /// The messages, each with the number of the step that it goes on with.
@@ -149,25 +224,48 @@ impl Chain {
         end: usize,
         inputs: Vec<(usize, Parcel)>,
         seed: u64,
-    ) -> Result<Vec<Outcome>, (Stage, StageError)> {
+    ) -> Result<Begun, (Stage, StageError)> {
+        let inputs: Arc<[(usize, Parcel)]> = inputs.into();
         let mut settled: Vec<Option<Outcome>> = inputs.iter().map(|_| None).collect();
         let mut backoff = Backoff::new(self.policy.retry, seed);
         loop {
-            let open: Vec<usize> = unsettled(&settled);
-            if open.is_empty() {
-                return Ok(settled.into_iter().flatten().collect());
+            let mut open = unsettled(&settled);
+            // Those that were tried once are tried to their end.
+            if self.stuck.get().is_some() && backoff.failures() == 0 {
+                settled.truncate(open.first().copied().unwrap_or(settled.len()));
+                open.clear();
             }
-            let parcels = open.iter().filter_map(|at| inputs.get(*at).cloned());
-            let job = Arc::new(Job::new(
-                Arc::clone(&self.steps),
+            if open.is_empty() {
+                let rest = inputs.iter().skip(settled.len()).cloned().collect();
+                return Ok(Begun {
+                    outcomes: settled.into_iter().flatten().collect(),
+                    rest,
+                });
+            }
+            // Once some are tried again, none is left between others.
+            let bytes_max = match backoff.failures() {
+                0 => self.slice_bytes,
+                _ => usize::MAX,
+            };
+            let steps = Arc::clone(&self.steps);
+            let job = Job::new(
+                steps,
                 from..end,
-                parcels.collect(),
-            ));
-            let outcomes = self.watched(&job).await?;
+                Arc::clone(&inputs),
+                open.clone(),
+                bytes_max,
+            );
+            let job = Arc::new(job);
+            let outcomes = self.watched(&job).await;
             let count = outcomes.len();
+            if job.is_full() {
+                let first_left = open.get(count).copied();
+                settled.truncate(first_left.unwrap_or(settled.len()));
+            }
             settle(&mut settled, &open, outcomes, &self.policy, &backoff)?;
             // Those behind one that hung begin at once, and not as a second attempt.
-            if count == open.len() && !unsettled(&settled).is_empty() {
+            let is_through = count == open.len() || job.is_full();
+            if is_through && !unsettled(&settled).is_empty() {
                 sleep(backoff.next(None)).await;
             }
         }
@@ -175,13 +273,13 @@ impl Chain {
 
     /// Runs a job, and takes what it got done: all, or what was done until one message hung, which is
     /// rejected.
-    async fn watched(&self, job: &Arc<Job>) -> Result<Vec<Outcome>, (Stage, StageError)> {
+    async fn watched(&self, job: &Arc<Job>) -> Vec<Outcome> {
         let work = Arc::clone(job);
         let mut running = tokio::task::spawn_blocking(move || work.run());
         let mut done = 0;
         loop {
             match timeout(self.policy.step_timeout, &mut running).await {
-                Ok(_) => return Ok(job.outcomes()),
+                Ok(_) => return job.outcomes(),
                 Err(_) if job.done() > done => done = job.done(),
                 Err(_) => {
                     let hung = self.hung.fetch_add(1, Ordering::Relaxed) + 1;
@@ -193,9 +291,9 @@ impl Chain {
                         let reason = format!(
                             "{hung} messages hung in it for {limit:?}; each left a thread behind"
                         );
-                        return Err((stage, StageError::fatal(reason)));
+                        let _ = self.stuck.set((stage, reason));
                     }
-                    return Ok(outcomes);
+                    return outcomes;
                 }
             }
         }
@@ -206,25 +304,42 @@ impl Chain {
         &self,
         step: &Step,
         transform: &Arc<dyn AsyncTransform>,
-        inputs: Vec<(usize, Parcel)>,
+        mut inputs: Vec<(usize, Parcel)>,
         seed: u64,
-    ) -> Result<Vec<Outcome>, (Stage, StageError)> {
+    ) -> Result<Begun, (Stage, StageError)> {
         let mut settled: Vec<Option<Outcome>> = inputs.iter().map(|_| None).collect();
+        let mut rest = Vec::new();
         let mut backoff = Backoff::new(self.policy.retry, seed);
         loop {
             let open = unsettled(&settled);
             if open.is_empty() {
-                return Ok(settled.into_iter().flatten().collect());
+                return Ok(Begun {
+                    outcomes: settled.into_iter().flatten().collect(),
+                    rest,
+                });
             }
-            let mut outcomes = Vec::with_capacity(open.len());
+            let bytes_max = match backoff.failures() {
+                0 => self.slice_bytes,
+                _ => usize::MAX,
+            };
+            let mut bytes = 0_usize;
+            let mut outcomes: Vec<Outcome> = Vec::with_capacity(open.len());
             let mut waiting: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
             for at in &open {
+                if bytes >= bytes_max {
+                    rest = inputs.split_off(*at);
+                    settled.truncate(*at);
+                    break;
+                }
                 if let Some((_, parcel)) = inputs.get(*at) {
                     let work = self.wait_for(step, transform, parcel.clone());
                     waiting.push_back(Box::pin(work));
                 }
-                if waiting.len() >= AWAITED_MAX {
-                    outcomes.extend(waiting.next().await);
+                if waiting.len() >= AWAITED_MAX
+                    && let Some(outcome) = waiting.next().await
+                {
+                    bytes = bytes.saturating_add(outcome.weight());
+                    outcomes.push(outcome);
                 }
             }
             while let Some(outcome) = waiting.next().await {
@@ -255,6 +370,14 @@ impl Chain {
         };
         Outcome::failed(Failure::new(parcel, Stage::Step(step.name.clone()), error))
     }
+}
+
+/// What became of messages in steps, as far as they were taken through them.
+struct Begun {
+    /// One for each that was.
+    outcomes: Vec<Outcome>,
+    /// Those that were not, each with the number of the step that it enters with.
+    rest: Vec<(usize, Parcel)>,
 }
 
 fn unsettled(settled: &[Option<Outcome>]) -> Vec<usize> {

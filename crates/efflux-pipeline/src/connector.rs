@@ -124,6 +124,15 @@ pub trait Connector: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether messages that others have taken may still come, though there are none right now. A
+    /// pipeline that ends when it is idle waits for them.
+    ///
+    /// # Errors
+    /// [`StageError`], which is taken for a yes.
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        Ok(false)
+    }
+
     /// Lets go of the source; nothing is called after it.
     ///
     /// # Errors

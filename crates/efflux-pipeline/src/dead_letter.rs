@@ -3,7 +3,9 @@
 //! The letter is the message as it came to the stage that failed, with properties that say where it
 //! comes from and why it is here. It can be sent again: then it goes on with the stage that failed.
 
-use efflux_storage::particle::{ConsumerName, Draft, Id, Message, Particle, Stamp, TopicName};
+use efflux_storage::particle::{
+    ConsumerName, Draft, Fingerprint, Id, Message, Particle, Stamp, TopicName,
+};
 use efflux_storage::{ErrorKind, Store, Topic, TopicOptions};
 use tokio::sync::OnceCell;
 
@@ -30,6 +32,8 @@ const ATTEMPTS: &str = "efflux.attempts";
 const MESSAGE_ID: &str = "efflux.message.id";
 /// How often it was sent again before.
 const REPLAYS: &str = "efflux.replays";
+/// That the letter does not hold all of the message: such a letter is not sent again.
+const PARTIAL: &str = "efflux.partial";
 /// All of them.
 const LABELS: &[&str] = &[
     ORIGIN_TOPIC,
@@ -80,8 +84,7 @@ impl DeadLetters {
         for letter in letters {
             match topic.append(letter).await {
                 Ok(_) => {}
-                // There is a letter for it from another time, when a step that waits made something
-                // else of it.
+                // There is a letter for it from another time, which tells another error.
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -95,19 +98,26 @@ impl DeadLetters {
         if fits(&whole) {
             return whole;
         }
-        let bare = without_properties(message);
-        let told = "; its own properties had no room and are left out";
-        let without = self.labelled(bare, failure, told);
-        if fits(&without) {
-            return without;
-        }
-        let told = "; its metadata cannot be kept and are left out";
-        let payload = self.labelled(Message::new(message.payload().clone()), failure, told);
-        if fits(&payload) {
-            return payload;
+        let parts = [
+            (
+                without_properties(message),
+                "its own properties had no room and",
+            ),
+            (
+                Message::new(message.payload().clone()),
+                "its metadata cannot be kept and",
+            ),
+        ];
+        for (part, what) in parts {
+            let part = part.with_property(PARTIAL, "true");
+            let part = self.labelled(part, failure, &format!("; {what} are left out"));
+            if fits(&part) {
+                return part;
+            }
         }
         let told = "; it is too large to be kept, so that only its metadata are here";
-        self.labelled(Message::default(), failure, told)
+        let nothing = Message::default().with_property(PARTIAL, "true");
+        self.labelled(nothing, failure, told)
     }
 
     fn labelled(&self, message: Message, failure: &Failure, more: &str) -> Message {
@@ -118,11 +128,13 @@ impl DeadLetters {
         let mut text = failure.error.reason();
         text.truncate(text.floor_char_boundary(ERROR_TEXT_BYTES_MAX));
         text.push_str(more);
+        let content = content(&failure.parcel.message);
         let letter = derived_id(&[
             self.pipeline.as_str().as_bytes(),
             id.as_bytes(),
             stage.as_bytes(),
             replays.as_bytes(),
+            content.as_bytes(),
         ]);
         let mut message = message
             .with_id(letter)
@@ -151,6 +163,23 @@ impl DeadLetters {
     }
 }
 
+/// What tells messages apart to which their source gave the same id.
+fn content(message: &Message) -> Fingerprint {
+    let payload = Fingerprint::of(message.payload());
+    let mut seed = payload.as_bytes().to_vec();
+    let fields = [
+        message.data_type(),
+        message.content_type(),
+        message.message_group(),
+    ];
+    let fields = fields.into_iter().map(Option::unwrap_or_default);
+    for text in fields.chain(message.properties().flat_map(|(name, value)| [name, value])) {
+        seed.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        seed.extend_from_slice(text.as_bytes());
+    }
+    Fingerprint::of(&seed)
+}
+
 /// Whether a message can be stored.
 fn fits(message: &Message) -> bool {
     let stamp = Stamp {
@@ -175,7 +204,7 @@ fn without_properties(message: &Message) -> Message {
 /// The message that a letter tells of, as it goes into its pipeline again.
 ///
 /// # Errors
-/// `Rejected` when the particle is no letter of a pipeline.
+/// `Rejected` when the particle is no letter of a pipeline, or does not hold the whole message.
 pub(crate) fn returned(particle: &Particle) -> Result<Parcel, StageError> {
     let no_letter = |what: &str| {
         StageError::rejected(format!(
@@ -189,6 +218,12 @@ pub(crate) fn returned(particle: &Particle) -> Result<Parcel, StageError> {
         .ok_or_else(|| no_letter("it names no stage"))?
         .parse()
         .map_err(StageError::rejected)?;
+    if stage == Stage::Connector || letter.property(PARTIAL).is_some() {
+        return Err(StageError::rejected(format!(
+            "dead letter {} may not hold the whole message: bring it in from its source again",
+            particle.sequence()
+        )));
+    }
     let id: Id = letter
         .property(MESSAGE_ID)
         .and_then(|id| id.parse().ok())
@@ -280,6 +315,7 @@ mod tests {
                 .unwrap()
                 .contains("left out")
         );
+        assert!(returned(&letter).unwrap_err().reason().contains("whole"));
         let odd = Message::new("b").with_data_type("a\nb");
         let odd = odd.with_id("m-2".parse().unwrap());
         let letter = buried(&letters, failure(odd)).await;
@@ -288,11 +324,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_that_failed_before_with_another_payload_has_its_letter() {
+    async fn messages_that_share_an_id_and_nothing_else_have_a_letter_each() {
+        let (letters, _store) = letters().await;
+        let message = |payload: &'static str| Message::new(payload).with_id("m".parse().unwrap());
+        let messages = [
+            message("a"),
+            message("b"),
+            message("a").with_property("region", "eu"),
+            message("a").with_data_type("order"),
+        ];
+        for (place, message) in (1..).zip(messages) {
+            let letter = buried(&letters, failure(message)).await;
+            assert_eq!(letter.sequence(), Sequence::new(place));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_fails_again_for_another_reason_has_its_letter() {
         let (letters, _store) = letters().await;
         let first = buried(&letters, failure(Message::new("a"))).await;
-        let again = buried(&letters, failure(Message::new("b"))).await;
-        assert_eq!(first, again);
+        let mut other = failure(Message::new("a"));
+        other.error = StageError::rejected("another reason");
+        assert_eq!(first, buried(&letters, other).await);
     }
 
     #[tokio::test]

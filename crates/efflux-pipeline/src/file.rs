@@ -7,6 +7,7 @@ mod places;
 
 pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
+pub(crate) use self::faults::FAULTS_MAX;
 pub(crate) use self::faults::first_of;
 pub use self::faults::{Fault, read, read_in};
 pub use self::places::{Key, Places, fault_at};

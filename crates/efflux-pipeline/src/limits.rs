@@ -8,6 +8,17 @@ pub const OUTPUTS_DEFAULT_MAX: usize = 1_000_000;
 /// in memory until it is delivered.
 pub const OUTPUT_BYTES_DEFAULT_MAX: usize = 256 * 1024 * 1024;
 
+/// Bytes that a message is counted with beside its payload, wherever memory is bounded: 512, about
+/// what its metadata take.
+pub const MESSAGE_BYTES: usize = 512;
+
+/// Bytes that the messages of one intake become before those that are made so far are delivered: 8
+/// MiB. The rest of the intake is taken through the steps behind that.
+pub const SLICE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of messages that wait for delivery before nothing more is taken in: 64 MiB.
+pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Bytes of a step's name: 64. It stands in the ids of what comes out, and in dead letters.
 pub const STEP_NAME_BYTES_MAX: usize = 64;
 

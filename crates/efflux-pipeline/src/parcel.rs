@@ -8,6 +8,7 @@ use efflux_storage::particle::limits::CONTENT_BYTES_DEFAULT_MAX;
 use efflux_storage::particle::{Id, Message, Metadata, Particle, TopicName};
 use serde_json::Value;
 
+use crate::limits::MESSAGE_BYTES;
 use crate::stage::Stage;
 use crate::stage_error::StageError;
 
@@ -102,6 +103,17 @@ impl Parcel {
             origin: Arc::new(origin),
             entry: Some(entry),
         }
+    }
+
+    /// The same message, which goes on with this stage.
+    pub(crate) fn going_on_with(mut self, entry: Stage) -> Self {
+        self.entry = Some(entry);
+        self
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.message.payload().len() + MESSAGE_BYTES
     }
 
     /// The stage that it goes on with, when it was in the pipeline before.

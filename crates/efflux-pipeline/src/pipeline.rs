@@ -2,13 +2,16 @@
 
 mod delivery;
 mod line;
+mod load;
 mod options;
 mod run;
 mod source;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use efflux_storage::particle::{ConsumerName, TopicName};
@@ -23,7 +26,7 @@ use crate::chain::Chain;
 use crate::connector::Connector;
 use crate::counters::Counters;
 use crate::dead_letter::DeadLetters;
-use crate::limits::STEPS_MAX;
+use crate::limits::{SLICE_BYTES, STEPS_MAX};
 use crate::policy::Then;
 use crate::port::Port;
 use crate::stage::Stage;
@@ -203,33 +206,8 @@ impl Pipeline {
     pub fn check(&self) -> Result<(), PipelineError> {
         let checked = self.options.check();
         checked.map_err(|(_, what)| self.invalid(what))?;
-        if self.steps.len() > STEPS_MAX {
-            let count = self.steps.len();
-            return Err(self.invalid(format!(
-                "it has {count} steps, at most {STEPS_MAX} are allowed"
-            )));
-        }
-        for (at, step) in self.steps.iter().enumerate() {
-            if self
-                .steps
-                .iter()
-                .skip(at + 1)
-                .any(|other| other.name == step.name)
-            {
-                return Err(self.invalid(format!("two of its steps are called {}", step.name)));
-            }
-        }
-        let is_aggregate = |step: &&Step| matches!(step.work, StepWork::Aggregate(_));
-        match self.steps.iter().filter(is_aggregate).count() {
-            0 => {}
-            1 if self.port.keeps_position() => {
-                return Err(self.invalid(
-                    "an aggregate cannot go to a port that keeps the position, because the parts of \
-                     one aggregate may be delivered at different times: put a topic between them",
-                ));
-            }
-            1 => {}
-            _ => return Err(self.invalid("it has two aggregates: put a topic between them")),
+        if let Some((_, what)) = fault_of_steps(&self.steps, self.port.keeps_position()) {
+            return Err(self.invalid(what));
         }
         let needs_letters = self.options.policy.then == Then::DeadLetter;
         match self.dead_letter_topic() {
@@ -259,7 +237,14 @@ impl Pipeline {
     pub async fn run(self, until: impl Future<Output = ()> + Send) -> Result<(), PipelineError> {
         self.check()?;
         let name = self.name.clone();
-        let ran = match self.line().await {
+        let mut until = pin!(until);
+        // A target that is away at the beginning is waited for, and no longer than it is wanted.
+        let line = tokio::select! {
+            biased;
+            line = self.line() => line,
+            () = &mut until => return Ok(()),
+        };
+        let ran = match line {
             Ok(line) => run::run(&line, until).await,
             Err(stopped) => Err(stopped),
         };
@@ -272,14 +257,15 @@ impl Pipeline {
 
     async fn line(self) -> Result<Line, (Stage, StageError)> {
         let dead_letters = self.dead_letter_topic();
-        let gathers = self.steps.iter().any(|step| !step.is_one_by_one());
+        let needs_order = self.steps.iter().any(Step::needs_order);
         let opened = self
             .source
             .open(
                 &self.name,
                 &*self.port,
                 &self.options,
-                gathers,
+                needs_order,
+                &self.counters,
                 dead_letters.as_ref(),
             )
             .await?;
@@ -293,7 +279,9 @@ impl Pipeline {
         let letters =
             dead_letters.map(|(store, topic)| DeadLetters::new(store, topic, self.name.clone()));
         Ok(Line {
-            before: Chain::new(before, policy).between(Vec::new(), behind_names),
+            before: Chain::new(before, policy)
+                .between(Vec::new(), behind_names)
+                .in_slices_of(self.options.batch.bytes.max(SLICE_BYTES)),
             gather,
             behind: Chain::new(behind, policy).between(before_and_gather, Vec::new()),
             name: self.name,
@@ -327,6 +315,38 @@ impl Pipeline {
             error,
         }
     }
+}
+
+/// What is wrong with steps before a port of this kind: the place of the step that is one too many,
+/// and why.
+pub(crate) fn fault_of_steps(steps: &[Step], port_keeps_position: bool) -> Option<(usize, String)> {
+    if steps.len() > STEPS_MAX {
+        let count = steps.len();
+        let what = format!("it has {count} steps, at most {STEPS_MAX} are allowed");
+        return Some((STEPS_MAX, what));
+    }
+    for (at, step) in steps.iter().enumerate() {
+        let before = steps.iter().take(at);
+        if before.clone().any(|other| other.name == step.name) {
+            let what = format!("two of its steps are called {}", step.name);
+            return Some((at, what));
+        }
+        let is_aggregate = |step: &Step| matches!(step.work, StepWork::Aggregate(_));
+        if !is_aggregate(step) {
+            continue;
+        }
+        if before.clone().any(is_aggregate) {
+            let what = "it has two aggregates: put a topic between them";
+            return Some((at, what.to_owned()));
+        }
+        if port_keeps_position {
+            let what = "an aggregate cannot go to a port that keeps the position, because the parts \
+                        of one aggregate may be delivered at different times: put a topic between \
+                        them";
+            return Some((at, what.to_owned()));
+        }
+    }
+    None
 }
 
 type Parted = (Vec<Step>, Option<(StepName, Aggregate)>, Vec<Step>);

@@ -143,6 +143,12 @@ pub trait Port: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether it bounds the time of each message by itself. A delivery as a whole then takes as long
+    /// as its messages do: to give it up would be to send again what was delivered.
+    fn times_each_message(&self) -> bool {
+        false
+    }
+
     /// Lets go of the target; nothing is called after it.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ type Source = Box<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum StageError {
     /// The same input may work later: a connection was lost, the target is busy.
-    #[error("{source}; it may work later")]
+    #[error("{}; it may work later", plain(source))]
     Unavailable {
         /// What went wrong.
         source: Source,
@@ -25,10 +25,10 @@ pub enum StageError {
         after: Option<Duration>,
     },
     /// This input will never work: it is malformed, or the target refuses it.
-    #[error("{0}")]
+    #[error("{}", plain(.0))]
     Rejected(#[source] Source),
     /// No input will work: the settings are wrong, credentials are refused.
-    #[error("{0}; the pipeline cannot go on")]
+    #[error("{}; the pipeline cannot go on", plain(.0))]
     Fatal(#[source] Source),
 }
 
@@ -84,8 +84,25 @@ impl StageError {
     pub fn reason(&self) -> String {
         let (Self::Unavailable { source, .. } | Self::Rejected(source) | Self::Fatal(source)) =
             self;
-        source.to_string()
+        plain(source)
     }
+}
+
+/// What is told, on one line. Part of it may come from a message: what would move a terminal's cursor
+/// or begin a line of a log is told by its number.
+fn plain(source: &Source) -> String {
+    let text = source.to_string();
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => plain.extend(character.escape_default()),
+            false => plain.push(character),
+        }
+    }
+    plain
 }
 
 /// What a topic or consumer answered, as a stage that uses it tells it on.
@@ -109,6 +126,16 @@ mod tests {
         assert_eq!(kind(efflux_storage::Error::invalid("a")), "rejected");
         assert_eq!(kind(efflux_storage::Error::not_found("a")), "fatal");
         assert_eq!(kind(efflux_storage::Error::closed("a")), "unavailable");
+    }
+
+    #[test]
+    fn what_a_message_says_begins_no_line_of_its_own() {
+        let error = StageError::rejected("no time: \x1b[31mred\r\nINFO all is well");
+        assert_eq!(
+            error.reason(),
+            "no time: \\u{1b}[31mred\\r\\nINFO all is well"
+        );
+        assert_eq!(error.to_string(), error.reason());
     }
 
     #[test]

@@ -73,9 +73,19 @@ impl Step {
         self
     }
 
-    /// Whether it looks at one message at a time.
-    pub(crate) const fn is_one_by_one(&self) -> bool {
-        !matches!(self.work, StepWork::Aggregate(_))
+    /// Whether a topic has to be read in strict order for it, whatever the groups are: it makes one
+    /// message of many, or messages of other groups.
+    pub(crate) fn needs_order(&self) -> bool {
+        match &self.work {
+            StepWork::Aggregate(_) => true,
+            StepWork::Transform(transform) => transform.regroups(),
+            StepWork::Filter(_) | StepWork::Await(_) => false,
+        }
+    }
+
+    /// Whether a message may become more than it is in it.
+    pub(crate) const fn expands(&self) -> bool {
+        matches!(self.work, StepWork::Transform(_) | StepWork::Await(_))
     }
 
     /// Whether it works without waiting.

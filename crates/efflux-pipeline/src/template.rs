@@ -128,6 +128,16 @@ impl Template {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
+    /// The text that every message makes of it, if all make the same.
+    #[cfg(feature = "file")]
+    pub(crate) fn fixed(&self) -> Option<String> {
+        let texts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Place { .. } => None,
+        });
+        texts.collect()
+    }
+
     fn reads_data(&self) -> bool {
         let is_data = |part: &Part| {
             matches!(

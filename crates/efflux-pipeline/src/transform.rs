@@ -79,6 +79,12 @@ pub trait Transform: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StageError::Rejected`] when the message cannot be transformed.
     fn apply(&self, input: Parcel, out: &mut Emit<'_>) -> Result<(), StageError>;
+
+    /// Whether what comes out may be of another message group than what came in. Then a pipeline reads
+    /// its topic in strict order, so that messages of these groups stay in order too.
+    fn regroups(&self) -> bool {
+        false
+    }
 }
 
 /// A transform that waits for something, such as an answer from elsewhere.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use efflux_flow::pipeline::declared::Document;
 use efflux_flow::pipeline::file::{Fault, Surroundings};
 
 use super::host::Pipelines;
@@ -58,29 +59,25 @@ impl Folder {
     ) -> io::Result<Reloaded> {
         let mut reloaded = Reloaded::default();
         let texts = self.texts(&mut reloaded.faults)?;
-        let mut declared: Vec<String> = Vec::new();
-        let mut kept: Vec<String> = Vec::new();
+        // What its file declares no more gives its name free for another file.
+        let gone = gone(pipelines, &texts, around);
+        for name in &gone {
+            let _ = pipelines.remove(name).await;
+        }
         for (file, text) in &texts {
             let Some(text) = text else {
-                kept.push(file.clone());
                 continue;
             };
-            match self
-                .take_in(pipelines, file, text, around, &mut reloaded)
-                .await
-            {
-                Ok(names) => declared.extend(names),
-                Err(faults) => {
-                    kept.push(file.clone());
-                    let told = faults.iter().map(|fault| format!("{file}: {fault}"));
-                    reloaded.faults.extend(told);
-                }
+            let taken_in = self.take_in(pipelines, file, text, around, &mut reloaded);
+            if let Err(faults) = taken_in.await {
+                let told = faults.iter().map(|fault| format!("{file}: {fault}"));
+                reloaded.faults.extend(told);
             }
         }
-        for standing in pipelines.list() {
-            let is_gone = !declared.contains(&standing.name) && !kept.contains(&standing.file);
-            if is_gone && pipelines.remove(&standing.name).await.is_ok() {
-                reloaded.stopped.push(standing.name);
+        for name in gone {
+            match reloaded.started.iter().position(|started| *started == name) {
+                Some(at) => reloaded.restarted.push(reloaded.started.remove(at)),
+                None => reloaded.stopped.push(name),
             }
         }
         Ok(reloaded)
@@ -93,9 +90,9 @@ impl Folder {
         text: &str,
         around: &(dyn Surroundings + Sync),
         reloaded: &mut Reloaded,
-    ) -> Result<Vec<String>, Vec<Fault>> {
+    ) -> Result<(), Vec<Fault>> {
         // A pipeline that is declared otherwise gives its name free, once the new text is right.
-        let trial = efflux_flow::pipeline::declared::Document::read(text, around)?;
+        let trial = Document::read(text, around)?;
         let faults = pipelines.faults(file, &trial);
         if !faults.is_empty() {
             return Err(faults);
@@ -124,7 +121,7 @@ impl Folder {
                 false => reloaded.started.push(name.clone()),
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     /// The text of each file by its name; none for one that cannot be read.
@@ -144,6 +141,24 @@ impl Folder {
         }
         Ok(texts)
     }
+}
+
+/// The pipelines whose file is gone, or is right and declares them no more.
+fn gone(
+    pipelines: &Pipelines,
+    texts: &BTreeMap<String, Option<String>>,
+    around: &dyn Surroundings,
+) -> Vec<String> {
+    let is_declared = |file: &str, name: &str| match texts.get(file) {
+        None => false,
+        // What cannot be read says nothing.
+        Some(None) => true,
+        Some(Some(text)) => Document::read(text, around)
+            .map_or(true, |document| document.names().any(|other| other == name)),
+    };
+    let standing = pipelines.list().into_iter();
+    let gone = standing.filter(|it| !is_declared(&it.file, &it.name));
+    gone.map(|it| it.name).collect()
 }
 
 /// The text of a file of pipelines.
@@ -203,6 +218,23 @@ mod tests {
             let all = self.pipelines.list().into_iter();
             all.map(|it| (it.name, it.state)).collect()
         }
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_that_moves_to_another_file_goes_on() {
+        let scene = Scene::new().await;
+        scene.write("a.toml", &copy("one", "b"));
+        scene.load().await;
+        fs::remove_file(scene.place.path().join("a.toml")).unwrap();
+        scene.write("b.toml", &copy("one", "b"));
+        let reloaded = scene.load().await;
+        assert_eq!(reloaded.restarted, ["one"]);
+        assert!(reloaded.faults.is_empty() && reloaded.stopped.is_empty());
+        let standing = scene.pipelines.standing("one").unwrap();
+        assert_eq!(
+            (standing.file.as_str(), standing.state),
+            ("b.toml", State::Running)
+        );
     }
 
     #[tokio::test]

@@ -26,6 +26,123 @@ fn every_fault_is_told_with_file_line_and_column() {
 }
 
 #[test]
+fn what_could_only_fail_or_never_end_is_told_before_it_runs() {
+    let place = Place::new();
+    let aggregate = "{ aggregate = { messages = 2, period = \"1s\" } }";
+    let filter = "{ filter = 'data.total > 10' }";
+    let steps = |step: &str, count: usize| vec![step; count].join(", ");
+    let two = COPY.replace(filter, &steps(aggregate, 2));
+    let many = COPY.replace(filter, &steps(filter, 65));
+    for (text, place_in_it, fault) in [
+        (two.as_str(), "a.toml:4:", "two aggregates"),
+        (&many, "a.toml:4:", "65 steps, at most 64"),
+        (
+            &COPY.replace("\"b\"", "\"a\""),
+            "a.toml:5:20: ",
+            "without end",
+        ),
+        (
+            &format!("{COPY}on_error = {{ initial = \"2m\" }}\n"),
+            "a.toml:6:",
+            "120s to 60s",
+        ),
+        (
+            &format!("{COPY}on_error = {{ initial = \"0s\" }}\n"),
+            "a.toml:6:",
+            "above 0",
+        ),
+    ] {
+        place.write("a.toml", text);
+        let output = place.run(&["pipeline", "check", "a.toml"]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains(place_in_it) && told.contains(fault),
+            "{fault}: {told}"
+        );
+    }
+}
+
+#[test]
+fn each_file_is_checked_whatever_the_others_are() {
+    let place = Place::new();
+    place.write("a.toml", COPY);
+    std::fs::write(place.path("b.toml"), b"version = 1\n# \xff\n").unwrap();
+    place.write("c.toml", COPY);
+    let output = place.run(&[
+        "pipeline",
+        "check",
+        "none.toml",
+        "a.toml",
+        "b.toml",
+        "c.toml",
+    ]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines[0], "a.toml: right (copy)");
+    assert!(
+        lines[1].starts_with("b.toml:2:3: from here on it is no UTF-8"),
+        "{told}"
+    );
+    assert_eq!(lines[2], "c.toml:2:11: a.toml declares pipeline copy too");
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("none.toml"), "{err}");
+}
+
+#[test]
+fn thousands_of_faults_are_told_in_part_and_at_once() {
+    let place = Place::new();
+    let mut text = "version = 1\n".to_owned();
+    for number in 0..5000 {
+        text.push_str(
+            &COPY
+                .replace("version = 1\n", "")
+                .replace(".copy", &format!(".p{number}"))
+                .replace("data.total >", "total >"),
+        );
+    }
+    place.write("a.toml", &text);
+    let output = place.run(&["pipeline", "check", "a.toml"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told.lines().count(), 100);
+}
+
+#[test]
+fn what_a_port_prints_is_all_that_stands_on_standard_output() {
+    let place = Place::new();
+    let text = COPY.replace(
+        "router = { topic = \"b\" }",
+        "port = { stdout = { form = \"lines\" } }",
+    );
+    place.write("a.toml", &text);
+    place.append("a", "order", "{\"total\":20}");
+    let output = place.run(&["pipeline", "run", "a.toml", "--until-idle", "300ms"]);
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "{\"total\":20}\n"
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("copy: ended; 1 in, 1 delivered"), "{said}");
+}
+
+#[test]
+fn a_target_that_is_away_is_told_while_the_pipeline_runs() {
+    let place = Place::new();
+    let webhook = "port = { webhook = { url = \"http://127.0.0.1:1/\" } }\n\
+                   on_error = { outage = \"1s\", initial = \"10ms\" }";
+    place.write(
+        "a.toml",
+        &COPY.replace("router = { topic = \"b\" }", webhook),
+    );
+    place.append("a", "order", "{\"total\":20}");
+    let output = place.run(&["pipeline", "run", "a.toml", "--until-idle", "300ms"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("trying again"), "{said}");
+}
+
+#[test]
 fn the_examples_are_right_and_pass_their_own_tests() {
     let place = Place::new();
     // Stylesheets are named relative to the folder of the examples.
@@ -75,13 +192,13 @@ fn pipelines_run_until_nothing_comes_any_more() {
     for total in [5, 20, 30] {
         place.append("a", "order", &format!("{{\"total\":{total}}}"));
     }
-    let told = place.prints(&["pipeline", "run", "a.toml", "--until-idle", "300ms"]);
+    let told = place.says(&["pipeline", "run", "a.toml", "--until-idle", "300ms"]);
     assert!(
         told.contains("copy: ended; 3 in, 2 delivered, 1 filtered"),
         "{told}"
     );
     assert_eq!(place.payloads("b"), ["{\"total\":20}", "{\"total\":30}"]);
-    let again = place.prints(&[
+    let again = place.says(&[
         "pipeline",
         "run",
         "a.toml",

@@ -10,7 +10,7 @@ use crate::webhooks::Service;
 const IDLE: &[&str] = &["--until-idle", "2s"];
 
 fn run(place: &Place, file: &str) -> String {
-    place.prints(&[&["pipeline", "run", file], IDLE].concat())
+    place.says(&[&["pipeline", "run", file], IDLE].concat())
 }
 
 fn unchanged(text: String) -> String {
@@ -212,9 +212,9 @@ fn what_a_webhook_refuses_is_sent_again_when_it_is_mended() {
     assert_eq!(service.told().len(), 2);
     assert_eq!(place.payloads("orders.refused").len(), 1);
     service.mend();
-    let told = place.prints(&["pipeline", "replay", "notify.toml", "notify"]);
+    let told = place.says(&["pipeline", "replay", "notify.toml", "notify"]);
     assert!(told.contains("1 in, 1 delivered"), "{told}");
     assert_eq!(service.told().len(), 3);
-    let again = place.prints(&["pipeline", "replay", "notify.toml", "notify"]);
+    let again = place.says(&["pipeline", "replay", "notify.toml", "notify"]);
     assert!(again.contains("0 in, 0 delivered"), "{again}");
 }

@@ -66,11 +66,20 @@ impl Place {
 
     /// What the program prints, which must end well.
     pub(crate) fn prints(&self, arguments: &[&str]) -> String {
+        self.ends_well(arguments).0
+    }
+
+    /// What the program says on standard error, which must end well.
+    pub(crate) fn says(&self, arguments: &[&str]) -> String {
+        self.ends_well(arguments).1
+    }
+
+    fn ends_well(&self, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments);
         let out = String::from_utf8(output.stdout).unwrap();
-        let err = String::from_utf8_lossy(&output.stderr);
+        let err = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{arguments:?}\n{out}\n{err}");
-        out
+        (out, err)
     }
 
     pub(crate) fn append(&self, topic: &str, data_type: &str, payload: &str) {

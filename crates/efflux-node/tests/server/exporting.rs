@@ -1,7 +1,7 @@
 //! Traces as a collector gets them: OTLP over HTTP, decoded with the protocol's own types.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use axum::Router;
 use axum::routing::post;
@@ -43,12 +43,12 @@ fn attribute(span: &Span, key: &str) -> Option<Value> {
     found.value.clone()?.value
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_request_is_a_span_in_the_trace_of_its_client() {
-    let (url, mut told) = collector().await;
+/// A node in memory that exports to this collector, and a client of it.
+fn serving(collector: &str, more: &[&str]) -> (Child, Client) {
     let mut serving = efflux()
         .args(["serve", "--store", "mem:", "--listen", "127.0.0.1:0"])
-        .args(["--log", "off", "--otlp-endpoint", &url])
+        .args(["--log", "off", "--otlp-endpoint", collector])
+        .args(more)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -56,19 +56,13 @@ async fn each_request_is_a_span_in_the_trace_of_its_client() {
     let mut stderr = BufReader::new(serving.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
     let address = line.trim().rsplit_once("http://").unwrap().1;
-    let client = Client::new(address.parse().unwrap());
-    let parent = format!("00-{TRACE}-{PARENT}-01");
-    let headers = [("traceparent", parent.as_str())];
-    let path = "/v1/topics/orders";
-    let made = client.send(Method::PUT, path, &headers, "").await;
-    assert_eq!(made.status, 201);
-    client
-        .get("/v1/topics/nothing")
-        .await
-        .refused(404, "not-found");
+    (serving, Client::new(address.parse().unwrap()))
+}
+
+/// Ends the node, which exports what it has. All spans, each of the service `efflux`.
+fn spans(mut serving: Child, mut told: mpsc::Receiver<ExportTraceServiceRequest>) -> Vec<Span> {
     signal(&serving, "TERM");
     assert!(serving.wait().unwrap().success());
-
     let mut spans = Vec::new();
     while let Ok(request) = told.try_recv() {
         for resource in request.resource_spans {
@@ -87,6 +81,24 @@ async fn each_request_is_a_span_in_the_trace_of_its_client() {
             );
         }
     }
+    spans
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_is_a_span_in_the_trace_of_its_client() {
+    let (url, told) = collector().await;
+    let (serving, client) = serving(&url, &[]);
+    let parent = format!("00-{TRACE}-{PARENT}-01");
+    let headers = [("traceparent", parent.as_str())];
+    let path = "/v1/topics/orders";
+    let made = client.send(Method::PUT, path, &headers, "").await;
+    assert_eq!(made.status, 201);
+    client
+        .get("/v1/topics/nothing")
+        .await
+        .refused(404, "not-found");
+
+    let spans = spans(serving, told);
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
     let put = named("PUT /v1/topics/{topic}");
     assert_eq!(hex(&put.trace_id), TRACE);
@@ -105,6 +117,46 @@ async fn each_request_is_a_span_in_the_trace_of_its_client() {
         Some(Value::IntValue(404))
     );
     assert!(get.end_time_unix_nano >= get.start_time_unix_nano);
+}
+
+/// Copies what is no noise from one topic to another.
+const PIPELINE: &str = r#"
+version = 1
+[pipeline.copy]
+connector = { topic = { name = "orders" } }
+steps = [{ filter = 'type != noise' }]
+router = { topic = "copies" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_batch_of_a_pipeline_is_a_trace_from_its_source_to_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("copy.toml"), PIPELINE).unwrap();
+    let (url, told) = collector().await;
+    let pipelines = folder.path().to_str().unwrap();
+    let (serving, client) = serving(&url, &["--pipelines", pipelines]);
+    let path = "/v1/topics/orders/particles";
+    assert_eq!(client.send(Method::POST, path, &[], "a").await.status, 201);
+    loop {
+        let shown = client.get("/v1/pipelines/copy").await.json();
+        if shown["delivered"] == 1 && shown["in_flight"] == 0 {
+            break;
+        }
+    }
+
+    let spans = spans(serving, told);
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let batch = named("process copy");
+    assert!(batch.parent_span_id.is_empty());
+    let count = attribute(batch, "messaging.batch.message_count");
+    assert_eq!(count, Some(Value::IntValue(1)));
+    let system = attribute(batch, "messaging.system");
+    assert_eq!(system, Some(Value::StringValue("efflux".to_owned())));
+    for inner in [named("steps"), named("send copy")] {
+        assert_eq!(inner.trace_id, batch.trace_id);
+        assert_eq!(inner.parent_span_id, batch.span_id);
+        assert!(inner.end_time_unix_nano <= batch.end_time_unix_nano);
+    }
 }
 
 #[test]

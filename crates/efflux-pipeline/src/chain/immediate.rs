@@ -1,6 +1,7 @@
 //! Takes messages through steps that wait for nothing, on a thread where they hold up nobody else.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::outcome::{Failure, Outcome};
 use crate::emit::Emit;
-use crate::limits::{OUTPUT_BYTES_DEFAULT_MAX, OUTPUTS_DEFAULT_MAX};
+use crate::limits::{MESSAGE_BYTES, OUTPUT_BYTES_DEFAULT_MAX, OUTPUTS_DEFAULT_MAX};
 use crate::parcel::Parcel;
 use crate::stage::Stage;
 use crate::stage_error::StageError;
@@ -23,7 +24,12 @@ pub(super) struct Job {
     steps: Arc<[Step]>,
     range: Range<usize>,
     /// Each with the number of the step that it begins with.
-    inputs: Vec<(usize, Parcel)>,
+    inputs: Arc<[(usize, Parcel)]>,
+    /// Places of those that are to be taken through, ascending.
+    open: Vec<usize>,
+    /// How much they may become before the others are left for later.
+    bytes_max: usize,
+    is_full: AtomicBool,
     outcomes: Mutex<Vec<Outcome>>,
     /// The step that is at work.
     at: AtomicUsize,
@@ -34,31 +40,47 @@ impl Job {
     pub(super) fn new(
         steps: Arc<[Step]>,
         range: Range<usize>,
-        inputs: Vec<(usize, Parcel)>,
+        inputs: Arc<[(usize, Parcel)]>,
+        open: Vec<usize>,
+        bytes_max: usize,
     ) -> Self {
         Self {
             steps,
             at: AtomicUsize::new(range.start),
             range,
-            outcomes: Mutex::new(Vec::with_capacity(inputs.len())),
+            outcomes: Mutex::new(Vec::with_capacity(open.len())),
             inputs,
+            open,
+            bytes_max,
+            is_full: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         }
     }
 
     pub(super) fn run(&self) {
-        for (entry, parcel) in &self.inputs {
+        let mut bytes = 0_usize;
+        for (entry, parcel) in self.open.iter().filter_map(|at| self.inputs.get(*at)) {
+            if bytes >= self.bytes_max {
+                self.is_full.store(true, Ordering::Relaxed);
+                return;
+            }
             let mut made = Made::default();
             let from = (*entry).max(self.range.start);
-            if self.go(from, parcel.clone(), &mut made).is_err() {
+            if self.go(from, Cow::Borrowed(parcel), &mut made).is_err() {
                 made.give_up(parcel, self.stage());
             }
+            bytes = bytes.saturating_add(made.outcome.weight());
             let mut outcomes = self.outcomes.lock();
             if self.is_abandoned.load(Ordering::Relaxed) {
                 return;
             }
             outcomes.push(made.outcome);
         }
+    }
+
+    /// Whether those behind the last that is done were left for later.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 
     /// How many messages are done.
@@ -74,7 +96,7 @@ impl Job {
     /// rejected, and the step that it hangs in; none when it was the last and is done by now.
     pub(super) fn abandon(&self, limit: Duration) -> Option<(Vec<Outcome>, Stage)> {
         let mut outcomes = self.outcomes.lock();
-        let (_, parcel) = self.inputs.get(outcomes.len())?;
+        let (_, parcel) = self.inputs.get(*self.open.get(outcomes.len())?)?;
         self.is_abandoned.store(true, Ordering::Relaxed);
         let stage = self.stage();
         let reason = format!("it took longer than {limit:?}, and was given up");
@@ -91,43 +113,53 @@ impl Job {
     }
 
     /// Takes one message through the steps from here on, and all that becomes of it.
-    fn go(&self, at: usize, parcel: Parcel, made: &mut Made) -> Result<(), TooMuch> {
+    fn go(&self, at: usize, parcel: Cow<'_, Parcel>, made: &mut Made) -> Result<(), TooMuch> {
         let step = self.steps.get(at).filter(|_| at < self.range.end);
         let Some(step) = step else {
-            return made.push(parcel);
+            return made.push(parcel.into_owned());
         };
         self.at.store(at, Ordering::Relaxed);
-        let tried = catch_unwind(AssertUnwindSafe(|| apply(step, parcel.clone())));
-        let outputs = match tried {
-            Ok(Ok(Some(outputs))) => outputs,
-            Ok(Ok(None)) => {
+        let tried = catch_unwind(AssertUnwindSafe(|| apply(step, &parcel)));
+        let error = match tried {
+            Ok(Ok(Applied::Kept)) => return self.go(at + 1, parcel, made),
+            Ok(Ok(Applied::Dropped)) => {
                 made.outcome.filtered += 1;
                 return Ok(());
             }
-            Ok(Err(error)) => {
-                made.fail(parcel, step, error);
-                return Ok(());
+            Ok(Ok(Applied::Made(outputs))) => {
+                let mut outputs = outputs.into_iter();
+                return outputs.try_for_each(|output| self.go(at + 1, Cow::Owned(output), made));
             }
-            Err(panic) => {
-                made.fail(parcel, step, StageError::rejected(told(&*panic)));
-                return Ok(());
-            }
+            Ok(Err(error)) => error,
+            Err(panic) => StageError::rejected(told(&*panic)),
         };
-        let mut outputs = outputs.into_iter();
-        outputs.try_for_each(|output| self.go(at + 1, output, made))
+        made.fail(parcel.into_owned(), step, error);
+        Ok(())
     }
 }
 
-/// What becomes of a message in a step; none when it is filtered out.
-fn apply(step: &Step, parcel: Parcel) -> Result<Option<Vec<Parcel>>, StageError> {
+/// What became of a message in a step.
+enum Applied {
+    /// It goes on as it is.
+    Kept,
+    /// It does not go on.
+    Dropped,
+    /// These go on in its place.
+    Made(Vec<Parcel>),
+}
+
+fn apply(step: &Step, parcel: &Parcel) -> Result<Applied, StageError> {
     match &step.work {
-        StepWork::Filter(filter) => Ok(filter.keeps(&parcel)?.then(|| vec![parcel])),
+        StepWork::Filter(filter) => Ok(match filter.keeps(parcel)? {
+            true => Applied::Kept,
+            false => Applied::Dropped,
+        }),
         StepWork::Transform(transform) => {
-            let mut out = Emit::new(&parcel, &step.name, step.max);
-            transform.apply(parcel, &mut out)?;
-            Ok(Some(out.into_parcels()))
+            let mut out = Emit::new(parcel, &step.name, step.max);
+            transform.apply(parcel.clone(), &mut out)?;
+            Ok(Applied::Made(out.into_parcels()))
         }
-        StepWork::Await(_) | StepWork::Aggregate(_) => Ok(Some(vec![parcel])),
+        StepWork::Await(_) | StepWork::Aggregate(_) => Ok(Applied::Kept),
     }
 }
 
@@ -154,7 +186,7 @@ struct Made {
 
 impl Made {
     fn push(&mut self, parcel: Parcel) -> Result<(), TooMuch> {
-        self.bytes += parcel.message.payload().len();
+        self.bytes += parcel.weight();
         self.outcome.parcels.push(parcel);
         let count = self.outcome.parcels.len();
         if count > OUTPUTS_DEFAULT_MAX || self.bytes > OUTPUT_BYTES_DEFAULT_MAX {
@@ -173,7 +205,7 @@ impl Made {
     fn give_up(&mut self, input: &Parcel, stage: Stage) {
         let reason = format!(
             "it becomes more than {OUTPUTS_DEFAULT_MAX} messages or {OUTPUT_BYTES_DEFAULT_MAX} \
-             bytes in the steps up to here"
+             bytes, with {MESSAGE_BYTES} for each of them, in the steps up to here"
         );
         let error = StageError::rejected(reason);
         self.outcome = Outcome::failed(Failure::new(input.clone(), stage, error));

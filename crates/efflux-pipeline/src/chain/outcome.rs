@@ -15,6 +15,9 @@ pub(crate) struct Outcome {
     pub(crate) failures: Vec<Failure>,
     /// How many were filtered out.
     pub(crate) filtered: usize,
+    /// What was not taken on, because the messages before it became so much: each goes on where it
+    /// stands.
+    pub(crate) rest: Vec<Parcel>,
 }
 
 /// A message that failed, as it came to the stage that failed.
@@ -50,6 +53,11 @@ impl Outcome {
             failures: vec![failure],
             ..Self::default()
         }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.parcels.iter().map(Parcel::weight).sum()
     }
 
     /// Whether one of the failures may be none when it is tried again.

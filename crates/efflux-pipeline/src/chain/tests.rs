@@ -134,11 +134,15 @@ async fn one_that_hangs_is_rejected_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn too_many_that_hang_stop_the_pipeline() {
+async fn when_too_many_hang_no_other_is_begun() {
     let (release, held) = mpsc::sync_channel::<()>(0);
     let chain = Chain::new(vec![hanging(held)], impatient());
-    let error = chain.apply(parcels(&["b"; 9]), 1).await.unwrap_err();
-    assert!(matches!(error.1, StageError::Fatal(_)), "{error:?}");
+    let outcome = chain.apply(parcels(&["b"; 9]), 1).await.unwrap();
+    assert_eq!((outcome.failures.len(), outcome.rest.len()), (5, 4));
+    let (_, error) = chain.stuck().unwrap();
+    assert!(matches!(error, StageError::Fatal(_)), "{error:?}");
+    let later = chain.apply(parcels(&["a"]), 1).await.unwrap();
+    assert_eq!(later.rest.len(), 1);
     drop(release);
 }
 
@@ -191,4 +195,41 @@ async fn a_filter_by_query_is_a_step() {
     let inputs = parcels(&["{\"total\":120}", "{\"total\":7}"]);
     let outcome = chain.apply(inputs, 1).await.unwrap();
     assert_eq!(texts(&outcome), ["{\"total\":120}"]);
+}
+
+#[tokio::test]
+async fn what_becomes_much_leaves_the_others_for_later_in_their_order() {
+    let chain = Chain::new(vec![letters(), without("b")], policy()).in_slices_of(3 * 512);
+    let mut inputs = parcels(&["abc", "dbe", "fgh", "i"]);
+    let mut slices = Vec::new();
+    while !inputs.is_empty() {
+        let outcome = chain.apply(inputs, 1).await.unwrap();
+        slices.push(texts(&outcome).concat());
+        inputs = outcome.rest;
+    }
+    assert_eq!(slices, ["acde", "fgh", "i"]);
+}
+
+#[tokio::test]
+async fn what_is_left_in_the_middle_of_the_steps_goes_on_there() {
+    let away = || Step::awaiting(name("away"), Away(Mutex::new(0)));
+    let behind = Step::transform(
+        name("twice"),
+        closure::transform(|input, out| {
+            out.push(input.message.clone())?;
+            out.push(input.message)
+        }),
+    );
+    let chain = Chain::new(vec![letters(), away(), behind], policy()).in_slices_of(2 * 512);
+    let mut inputs = parcels(&["abcde", "fg"]);
+    let (mut made, mut slices) = (String::new(), 0);
+    while !inputs.is_empty() {
+        let outcome = chain.apply(inputs, 1).await.unwrap();
+        assert!(outcome.parcels.len() <= 4, "{}", outcome.parcels.len());
+        made.push_str(&texts(&outcome).concat());
+        inputs = outcome.rest;
+        slices += 1;
+    }
+    assert_eq!(made, "aabbccddeeffgg");
+    assert!(slices > 3, "{slices}");
 }

@@ -193,4 +193,12 @@ impl Connector for TopicConnector {
     fn keeps_groups_apart(&self) -> bool {
         true
     }
+
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        // Letters that go back are counted: the source ends by itself.
+        if self.returning.is_some() {
+            return Ok(false);
+        }
+        Ok(self.consumer.status().await?.lag > 0)
+    }
 }

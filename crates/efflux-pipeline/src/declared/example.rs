@@ -110,6 +110,16 @@ impl ExampleSettings {
                 faults.push(BuildFault::new(what).within(key));
             }
         }
+        let place = |name: &Option<String>| {
+            let name = name.as_deref()?;
+            names.iter().position(|step| *step == name)
+        };
+        if let (Some(from), Some(through)) = (place(&self.from), place(&self.through))
+            && through < from
+        {
+            let what = "this step lies before the one to begin with: nothing would be tried";
+            faults.push(BuildFault::new(what).within("through"));
+        }
         for (at, input) in self.input.iter().enumerate() {
             let made = input.message(self, at);
             faults.extend(made.err().map(|it| it.within(at).within("input")));

@@ -10,7 +10,7 @@ use super::ports::{PortKind, TopicsSettings};
 use super::steps::{self, StepEntry};
 use super::stores::Stores;
 use crate::connector::IntakeMax;
-use crate::pipeline::{Order, Pipeline, PipelineError, PipelineOptions, Source};
+use crate::pipeline::{Order, Pipeline, PipelineError, PipelineOptions, Source, fault_of_steps};
 use crate::policy::{Policy, Retry, Then};
 use crate::quantity::{ByteSize, Period};
 use crate::router::RouterSettings;
@@ -248,8 +248,21 @@ impl PipelineSettings {
                 .into_iter()
                 .map(|it| it.within(key).within("connector")),
         );
-        faults.extend(self.steps().err().unwrap_or_default());
-        match (self.port(), &self.router) {
+        let port = self.port();
+        match (self.steps(), &port) {
+            (Err(of_steps), _) => faults.extend(of_steps),
+            (Ok(steps), Ok(port)) => {
+                let fault = fault_of_steps(&steps, port.keeps_position());
+                faults.extend(
+                    fault.map(|(at, what)| BuildFault::new(what).within(at).within("steps")),
+                );
+            }
+            (Ok(_), Err(_)) => {}
+        }
+        if let Ok(port) = &port {
+            faults.extend(self.faults_of_a_circle(port));
+        }
+        match (port, &self.router) {
             (Err(fault), _) => faults.push(fault),
             (Ok(PortKind::Topics(topics)), Some(_)) => {
                 let checked = PortKind::Topics(topics).check(true);
@@ -277,6 +290,33 @@ impl PipelineSettings {
             faults.push(BuildFault::new(what).within(key));
         }
         faults
+    }
+
+    /// A pipeline that appends to the topic that it reads would never come to an end.
+    fn faults_of_a_circle(&self, port: &PortKind) -> Vec<BuildFault> {
+        let (PortKind::Topics(topics), Some(source)) = (port, self.connector.topic_here()) else {
+            return Vec::new();
+        };
+        if topics.store.is_some() {
+            return Vec::new();
+        }
+        let here = topics.router.fixed().into_iter();
+        let circles = here.filter(|(_, topic)| topic == source);
+        circles
+            .map(|(path, topic)| {
+                let what = format!(
+                    "the pipeline reads the topic {topic}: what it appends there it would read again, \
+                     without end"
+                );
+                let fault = BuildFault::new(what);
+                let fault = path.into_iter().rev().fold(fault, BuildFault::within);
+                let fault = fault.within("router");
+                match self.router {
+                    Some(_) => fault,
+                    None => fault.within("topics").within("port"),
+                }
+            })
+            .collect()
     }
 
     /// The pipeline, put together; its sources in topics are opened.

@@ -91,6 +91,13 @@ impl PortKind {
         Ok(())
     }
 
+    /// Whether it keeps the position of the topic that a pipeline reads.
+    pub(super) fn keeps_position(&self) -> bool {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let built = self.build(&clock).ok().flatten();
+        built.is_some_and(|port| port.keeps_position())
+    }
+
     /// The port, which has asked nothing outside yet.
     pub(super) async fn open(&self, stores: &Stores) -> Result<Arc<dyn Port>, StageError> {
         if let Self::Topics(settings) = self {

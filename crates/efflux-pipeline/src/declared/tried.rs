@@ -108,13 +108,20 @@ impl Made {
                 self.gather(&aggregate, &name);
             } else {
                 let chain = Chain::new(vec![step], pipeline.options().policy);
-                match chain.apply(std::mem::take(&mut self.parcels), 1).await {
-                    Ok(outcome) => {
-                        self.parcels = outcome.parcels;
-                        self.failures.extend(outcome.failures);
-                    }
-                    Err((stage, error)) => {
-                        return vec![BuildFault::new(format!("{stage}: {error}"))];
+                let mut rest = std::mem::take(&mut self.parcels);
+                while !rest.is_empty() {
+                    match chain.apply(rest, 1).await {
+                        Ok(outcome) => {
+                            self.parcels.extend(outcome.parcels);
+                            self.failures.extend(outcome.failures);
+                            rest = outcome.rest;
+                            if let Some((stage, error)) = chain.stuck() {
+                                return vec![BuildFault::new(format!("{stage}: {error}"))];
+                            }
+                        }
+                        Err((stage, error)) => {
+                            return vec![BuildFault::new(format!("{stage}: {error}"))];
+                        }
                     }
                 }
             }

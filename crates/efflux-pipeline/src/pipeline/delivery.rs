@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use efflux_storage::particle::{ConsumerName, Particle};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -19,15 +20,17 @@ use crate::stage_error::StageError;
 
 /// Waits while a target is away, up to the time that the policy gives it.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(super) struct Outage<'a> {
+    pipeline: &'a ConsumerName,
     retry: Retry,
     backoff: Backoff,
     since: Option<Instant>,
 }
 
-impl Outage {
-    pub(super) const fn new(options: &PipelineOptions) -> Self {
+impl<'a> Outage<'a> {
+    pub(super) const fn new(pipeline: &'a ConsumerName, options: &PipelineOptions) -> Self {
         Self {
+            pipeline,
             retry: options.policy.retry,
             backoff: Backoff::new(options.policy.retry, options.seed),
             since: None,
@@ -41,7 +44,7 @@ impl Outage {
     pub(super) async fn wait(
         &mut self,
         error: StageError,
-        counters: Option<&Counters>,
+        counters: &Counters,
     ) -> Result<(), StageError> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let asked = match &error {
@@ -55,11 +58,14 @@ impl Outage {
         {
             return Err(error);
         }
-        tracing::warn!(error = %error, failures = self.backoff.failures() + 1, "trying again");
-        if let Some(counters) = counters {
-            counters.add(Count::Retries, 1);
-            counters.tell(error.to_string());
-        }
+        tracing::warn!(
+            pipeline = %self.pipeline,
+            error = %error,
+            failures = self.backoff.failures() + 1,
+            "trying again"
+        );
+        counters.add(Count::Retries, 1);
+        counters.tell(error.to_string());
         sleep(self.backoff.next(asked)).await;
         Ok(())
     }
@@ -76,7 +82,7 @@ struct Delivery<'a> {
     line: &'a Line,
     rest: Vec<Parcel>,
     position: Option<Advance>,
-    outage: Outage,
+    outage: Outage<'a>,
     /// Failures of messages by themselves.
     backoff: Backoff,
 }
@@ -117,7 +123,7 @@ impl<'a> Delivery<'a> {
             line,
             rest,
             position,
-            outage: Outage::new(options),
+            outage: Outage::new(&line.name, options),
             backoff: Backoff::new(options.policy.retry, options.seed),
         }
     }
@@ -147,7 +153,10 @@ impl<'a> Delivery<'a> {
             parcels: &self.rest,
             position: self.position,
         };
-        let limit = self.line.options.policy.delivery_timeout;
+        let limit = match self.line.port.times_each_message() {
+            true => Duration::MAX,
+            false => self.line.options.policy.delivery_timeout,
+        };
         let work = AssertUnwindSafe(self.line.port.deliver(batch)).catch_unwind();
         match timeout(limit, work).await {
             Ok(Ok(delivered)) => delivered,
@@ -164,29 +173,62 @@ impl<'a> Delivery<'a> {
         match error {
             StageError::Fatal(_) => Err((Stage::Port, error)),
             StageError::Unavailable { .. } => {
-                let counters = &self.line.counters;
-                let waited = self.outage.wait(error, Some(counters)).await;
+                let waited = self.outage.wait(error, &self.line.counters).await;
                 waited.map_err(|error| (Stage::Port, error))?;
                 self.look_again().await
             }
             StageError::Rejected(_) if self.rest.is_empty() => {
                 Err((Stage::Port, StageError::fatal(error.reason())))
             }
-            StageError::Rejected(_) if self.rest.len() == 1 || self.position.is_some() => {
-                let reason = error.reason();
-                let failures = std::mem::take(&mut self.rest).into_iter();
-                let failures = failures.map(|parcel| {
-                    Failure::new(parcel, Stage::Port, StageError::rejected(reason.clone()))
-                });
-                self.line.settle(failures.collect()).await
-            }
+            StageError::Rejected(_) if self.rest.len() == 1 => self.refuse(&error).await,
             // One of them is to blame: the halves tell which, in their order.
-            StageError::Rejected(_) => {
+            StageError::Rejected(_) if self.position.is_none() => {
                 let behind = self.rest.split_off(self.rest.len() / 2);
                 let first = std::mem::replace(&mut self.rest, behind);
                 Box::pin(Delivery::new(self.line, first, None).finish()).await
             }
+            StageError::Rejected(_) => match self.split_at_particle() {
+                Some((first, position)) => {
+                    Box::pin(Delivery::new(self.line, first, Some(position)).finish()).await
+                }
+                None => self.refuse(&error).await,
+            },
         }
+    }
+
+    /// Settles all of them as rejected.
+    async fn refuse(&mut self, error: &StageError) -> Result<(), Stopped> {
+        let reason = error.reason();
+        let failures = std::mem::take(&mut self.rest).into_iter();
+        let failures = failures
+            .map(|parcel| Failure::new(parcel, Stage::Port, StageError::rejected(reason.clone())));
+        self.line.settle(failures.collect()).await
+    }
+
+    /// Takes off what became of the first particles, about a half, with the position behind them; none
+    /// when all became of one.
+    fn split_at_particle(&mut self) -> Option<(Vec<Parcel>, Advance)> {
+        let whole = self.position?;
+        let sequence = |parcel: &Parcel| parcel.origin().particle().map(Particle::sequence);
+        let begins = |at: &usize| {
+            let before = at.checked_sub(1).and_then(|before| self.rest.get(before));
+            before.map(sequence) != self.rest.get(*at).map(sequence)
+        };
+        let half = self.rest.len() / 2;
+        let at = (half..self.rest.len()).find(begins);
+        let at = at.or_else(|| (1..half).rev().find(begins))?;
+        let reached = self.rest.get(at).and_then(sequence)?.previous()?.get();
+        let behind = self.rest.split_off(at);
+        let first = std::mem::replace(&mut self.rest, behind);
+        self.position = Some(Advance {
+            from: Some(reached),
+            to: whole.to,
+        });
+        let first_position = Advance {
+            from: whole.from,
+            to: reached,
+        };
+        Some((first, first_position))
     }
 
     /// Opens the port again: where the connection was lost in the middle, the position tells whether

@@ -7,8 +7,8 @@ use efflux_storage::particle::ConsumerName;
 use super::delivery::Outage;
 use super::options::{Order, PipelineOptions};
 use crate::aggregate::Aggregate;
-use crate::chain::{Chain, Failure, Outcome};
-use crate::connector::{Connector, Intake};
+use crate::chain::{Chain, Failure};
+use crate::connector::{Connector, Intake, IntakeReceipt};
 use crate::counters::{Count, Counters};
 use crate::dead_letter::DeadLetters;
 use crate::parcel::Parcel;
@@ -49,21 +49,35 @@ impl Line {
         }
     }
 
-    /// What becomes of an intake before it is gathered or delivered. What failed is settled.
-    pub(super) async fn take_through(&self, intake: Intake) -> Result<Vec<Parcel>, Stopped> {
+    /// Why nothing more can be taken through the steps, if that is so.
+    pub(super) fn stuck(&self) -> Option<Stopped> {
+        self.before.stuck()
+    }
+
+    /// Takes an intake in: its messages. What its connector refused is settled.
+    pub(super) async fn take_in(&self, intake: Intake) -> Result<Vec<Parcel>, Stopped> {
         let received = intake.parcels.len() + intake.refused.len();
         self.counters.add(Count::Received, received);
-        let mut failures = Vec::new();
-        for (message, error) in intake.refused {
+        let refused = intake.refused.into_iter().map(|(message, error)| {
             let parcel = Parcel::of_message(message);
-            failures.push(Failure::new(parcel, Stage::Connector, error));
-        }
-        let seed = self.options.seed ^ intake.receipt.0;
-        let outcome = self.before.apply(intake.parcels, seed).await?;
-        failures.extend(outcome.failures);
+            Failure::new(parcel, Stage::Connector, error)
+        });
+        self.settle(refused.collect()).await?;
+        Ok(intake.parcels)
+    }
+
+    /// What becomes of messages before they are gathered or delivered, and the messages that are left
+    /// for later because these became so much. What failed is settled.
+    pub(super) async fn take_through(
+        &self,
+        receipt: IntakeReceipt,
+        parcels: Vec<Parcel>,
+    ) -> Result<(Vec<Parcel>, Vec<Parcel>), Stopped> {
+        let seed = self.options.seed ^ receipt.0;
+        let outcome = self.before.apply(parcels, seed).await?;
         self.counters.add(Count::Filtered, outcome.filtered);
-        self.settle(failures).await?;
-        Ok(outcome.parcels)
+        self.settle(outcome.failures).await?;
+        Ok((outcome.parcels, outcome.rest))
     }
 
     /// What becomes of messages behind the aggregate. What failed is settled.
@@ -71,14 +85,18 @@ impl Line {
         if self.gather.is_none() {
             return Ok(parcels);
         }
-        let Outcome {
-            parcels,
-            failures,
-            filtered,
-        } = self.behind.apply(parcels, self.options.seed).await?;
-        self.counters.add(Count::Filtered, filtered);
-        self.settle(failures).await?;
-        Ok(parcels)
+        let (mut made, mut rest) = (Vec::new(), parcels);
+        while !rest.is_empty() {
+            let outcome = self.behind.apply(rest, self.options.seed).await?;
+            self.counters.add(Count::Filtered, outcome.filtered);
+            self.settle(outcome.failures).await?;
+            made.extend(outcome.parcels);
+            rest = outcome.rest;
+            if let Some(stopped) = self.behind.stuck() {
+                return Err(stopped);
+            }
+        }
+        Ok(made)
     }
 
     /// Does with what failed for good as the policy says.
@@ -111,14 +129,14 @@ impl Line {
     }
 
     async fn bury(&self, letters: &DeadLetters, failures: Vec<Failure>) -> Result<(), Stopped> {
-        let mut outage = Outage::new(&self.options);
+        let mut outage = Outage::new(&self.name, &self.options);
         while let Err(error) = letters.bury(&failures).await {
             let reason = format!("the dead-letter topic {}: {error}", letters.name());
             let error = match StageError::from(error) {
                 StageError::Unavailable { .. } => StageError::unavailable(reason),
                 _ => return Err((Stage::Port, StageError::fatal(reason))),
             };
-            let waited = outage.wait(error, Some(&self.counters)).await;
+            let waited = outage.wait(error, &self.counters).await;
             waited.map_err(|error| (Stage::Port, error))?;
         }
         self.counters.add(Count::DeadLettered, failures.len());

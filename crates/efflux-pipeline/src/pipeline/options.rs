@@ -99,6 +99,14 @@ impl PipelineOptions {
                 "0 attempts: at least 1 is needed".to_owned(),
             ),
             (
+                !policy.retry.initial.is_zero() && policy.retry.initial <= policy.retry.max,
+                "on_error",
+                format!(
+                    "waits from {:?} to {:?}: they begin above 0 and with the shorter one",
+                    policy.retry.initial, policy.retry.max
+                ),
+            ),
+            (
                 !policy.step_timeout.is_zero() && !policy.delivery_timeout.is_zero(),
                 "on_error",
                 "a time-out of 0: nothing could be done in it".to_owned(),

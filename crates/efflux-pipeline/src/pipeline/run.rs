@@ -1,38 +1,49 @@
 //! The loop of a pipeline: takes in, takes through, delivers and answers, all at the same time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending};
 use std::pin::pin;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument, Span};
 
 use super::delivery::{Outage, deliver};
 use super::line::{Line, Stopped};
+use super::load::{Load, Taken};
+use super::trace;
 use crate::aggregate::{Gathering, Made, Part};
 use crate::chain::Failure;
-use crate::connector::{Intake, IntakeReceipt};
+use crate::connector::{Intake, IntakeMax, IntakeReceipt};
 use crate::counters::Count;
+use crate::limits::{SLICE_BYTES, WAITING_BYTES_MAX};
 use crate::parcel::Parcel;
 use crate::port::{Advance, Kept};
 use crate::stage::Stage;
 use crate::stage_error::StageError;
 
-/// Messages that are delivered together, and the intakes that wait for them: how many of each.
-#[derive(Debug, Default)]
-struct Load {
-    parcels: Vec<Parcel>,
-    settles: Vec<(IntakeReceipt, usize)>,
-    /// The sequence that is reached with them.
-    reaches: Option<u64>,
+/// An intake that is not settled.
+#[derive(Debug)]
+struct Open {
+    /// How many of its messages are not.
+    left: usize,
+    span: Span,
 }
 
-type Working<'a> = BoxFuture<'a, Result<(IntakeReceipt, Vec<Parcel>), Stopped>>;
-type Delivering<'a> = BoxFuture<'a, Result<Vec<(IntakeReceipt, usize)>, Stopped>>;
+type Working<'a> = BoxFuture<'a, Result<Taken, Stopped>>;
+type Delivering<'a> = BoxFuture<'a, Result<Delivered, Stopped>>;
 type Answering<'a> = BoxFuture<'a, (IntakeReceipt, Result<(), StageError>)>;
 type Polling<'a> = BoxFuture<'a, Result<Option<Intake>, Stopped>>;
+
+/// What a delivery settles, and how many bytes wait no longer.
+#[derive(Debug)]
+struct Delivered {
+    settles: Vec<(IntakeReceipt, usize)>,
+    weight: usize,
+}
 
 /// All that is under way.
 struct Run<'a> {
@@ -43,8 +54,14 @@ struct Run<'a> {
     delivering: FuturesUnordered<Delivering<'a>>,
     answering: FuturesUnordered<Answering<'a>>,
     gathering: Option<Gathering>,
-    /// How many messages of each intake are not settled.
-    open: BTreeMap<IntakeReceipt, usize>,
+    /// Bytes of messages that wait for delivery.
+    waiting: watch::Sender<usize>,
+    /// Whether the last intake stayed small in the steps. Others are worked on beside one only then.
+    is_light: bool,
+    /// How many messages are taken in at once: few at first, so that those which hang or become too
+    /// much keep few others from being answered.
+    window: usize,
+    open: BTreeMap<IntakeReceipt, Open>,
     /// The position that the port keeps.
     position: Option<u64>,
     has_ended: bool,
@@ -72,8 +89,8 @@ pub(super) async fn run(
 enum Event {
     Stop,
     Polled(Result<Option<Intake>, Stopped>),
-    Worked(Result<(IntakeReceipt, Vec<Parcel>), Stopped>),
-    Delivered(Result<Vec<(IntakeReceipt, usize)>, Stopped>),
+    Worked(Result<Taken, Stopped>),
+    Delivered(Result<Delivered, Stopped>),
     Answered(IntakeReceipt, Result<(), StageError>),
     Time,
 }
@@ -89,6 +106,12 @@ impl<'a> Run<'a> {
             delivering: FuturesUnordered::new(),
             answering: FuturesUnordered::new(),
             gathering: gather.map(|(name, aggregate)| Gathering::new(aggregate, name)),
+            waiting: watch::Sender::new(0),
+            is_light: !line.before.expands(),
+            window: match line.before.expands() {
+                true => 1,
+                false => line.options.batch.messages,
+            },
             open: BTreeMap::new(),
             position: match line.position {
                 Kept::Position(position) => position,
@@ -104,12 +127,16 @@ impl<'a> Run<'a> {
         let mut until = pin!(until);
         let mut stops: Option<Instant> = None;
         loop {
-            let is_stopping = stops.is_some() || self.has_ended;
+            let stuck = self.line.stuck();
+            let is_stopping = stops.is_some() || self.has_ended || stuck.is_some();
             if is_stopping {
                 self.polling = None;
                 if self.working.is_empty() {
                     let made = self.gathering.as_mut().map(Gathering::take_all);
                     self.load_made(made.unwrap_or_default());
+                }
+                if let Some(stopped) = stuck.filter(|_| self.is_still()) {
+                    return Err(stopped);
                 }
                 let is_late = stops.is_some_and(|deadline| Instant::now() >= deadline);
                 if self.is_empty() || is_late {
@@ -125,11 +152,8 @@ impl<'a> Run<'a> {
                     stops = Some(Instant::now() + self.line.options.drain);
                 }
                 Event::Polled(intake) => self.take(intake?),
-                Event::Worked(worked) => {
-                    let (receipt, parcels) = worked?;
-                    self.sort(receipt, parcels).await?;
-                }
-                Event::Delivered(settled) => self.settled(settled?),
+                Event::Worked(taken) => self.worked(taken?).await?,
+                Event::Delivered(delivered) => self.delivered(delivered?),
                 Event::Answered(receipt, answer) => self.answered(receipt, answer)?,
                 Event::Time => self.on_time().await?,
             }
@@ -184,7 +208,11 @@ impl<'a> Run<'a> {
         self.load_made(made.unwrap_or_default());
         let idle = self.line.options.ends_when_idle;
         if self.is_empty() && idle.is_some_and(|idle| self.active + idle <= now) {
-            self.has_ended = true;
+            match self.line.connector.waits_for_others().await {
+                Ok(false) => self.has_ended = true,
+                // Leases of a process that is gone are over some time.
+                Ok(true) | Err(_) => self.active = now,
+            }
         }
         let lease = self.line.connector.lease();
         if lease.is_none_or(|lease| self.extended + lease / 3 > now) {
@@ -204,10 +232,23 @@ impl<'a> Run<'a> {
         self.open.is_empty() && self.answering.is_empty()
     }
 
+    /// Whether nothing is at work, though something may be left over.
+    fn is_still(&self) -> bool {
+        let is_through = self.working.is_empty() && self.loads.is_empty();
+        is_through && self.delivering.is_empty() && self.answering.is_empty()
+    }
+
     fn begin_polling(&mut self) {
         let underway = self.working.len() + self.loads.len() + self.delivering.len();
-        if self.polling.is_none() && underway < self.line.options.in_flight {
-            self.polling = Some(Box::pin(poll(self.line)));
+        let has_place = underway < self.line.options.in_flight;
+        let has_room = *self.waiting.borrow() < WAITING_BYTES_MAX;
+        let is_calm = self.is_light || self.working.is_empty();
+        if self.polling.is_none() && has_place && has_room && is_calm {
+            let max = IntakeMax {
+                messages: self.window,
+                ..self.line.options.batch
+            };
+            self.polling = Some(Box::pin(poll(self.line, max)));
         }
     }
 
@@ -218,32 +259,99 @@ impl<'a> Run<'a> {
         };
         self.active = Instant::now();
         let receipt = intake.receipt;
-        // It is open until it is worked on, however many messages it becomes.
-        self.open.insert(receipt, 1);
         let line = self.line;
+        let span = trace::batch(line, intake.parcels.len() + intake.refused.len());
+        let steps = trace::steps(&span);
+        // It is open until it is worked on, however many messages it becomes.
+        self.open.insert(receipt, Open { left: 1, span });
+        let work = async move {
+            let parcels = line.take_in(intake).await?;
+            line.take_through(receipt, parcels).await
+        };
+        let work = async move { trace::noted(work.await) }.instrument(steps);
         self.working.push_back(Box::pin(async move {
-            Ok((receipt, line.take_through(intake).await?))
+            let (parcels, rest) = work.await?;
+            Ok(Taken {
+                receipt,
+                parcels,
+                rest,
+            })
         }));
     }
 
-    /// Sorts what an intake became into what is delivered and what is gathered.
-    async fn sort(&mut self, receipt: IntakeReceipt, parcels: Vec<Parcel>) -> Result<(), Stopped> {
-        self.open.insert(receipt, parcels.len() + 1);
-        let mut load = Load {
-            settles: vec![(receipt, 1)],
-            ..Load::default()
+    /// Loads what became of an intake, and goes on with the rest of it before any other.
+    async fn worked(&mut self, mut taken: Taken) -> Result<(), Stopped> {
+        let weight: usize = taken.parcels.iter().map(Parcel::weight).sum();
+        self.is_light = taken.rest.is_empty() && weight < SLICE_BYTES;
+        self.window = match self.line.before.hung() {
+            0 => (self.window * 2).min(self.line.options.batch.messages),
+            _ => 1,
         };
-        if let Kept::Position(_) = self.line.position {
-            load.reaches = Some(receipt.0);
+        let torn = match self.line.position {
+            Kept::Position(_) => taken.split_off_torn(),
+            Kept::Nothing => Vec::new(),
+        };
+        let receipt = taken.receipt;
+        let rest = self.sort(taken).await?;
+        if !rest.is_empty() && self.line.stuck().is_none() {
+            self.go_on(receipt, torn, rest);
+        }
+        Ok(())
+    }
+
+    /// Takes the rest of an intake through the steps, once there is room. `torn` goes before it.
+    fn go_on(&mut self, receipt: IntakeReceipt, torn: Vec<Parcel>, rest: Vec<Parcel>) {
+        let line = self.line;
+        let mut room = self.waiting.subscribe();
+        let steps = self.open.get(&receipt).map(|open| trace::steps(&open.span));
+        let work = async move {
+            // Its sender is there for as long as this is.
+            let _ = room.wait_for(|bytes| *bytes < WAITING_BYTES_MAX).await;
+            let (made, rest) = trace::noted(line.take_through(receipt, rest).await)?;
+            let mut parcels = torn;
+            parcels.extend(made);
+            Ok(Taken {
+                receipt,
+                parcels,
+                rest,
+            })
+        };
+        let steps = steps.unwrap_or_else(Span::none);
+        self.working.push_front(Box::pin(work.instrument(steps)));
+    }
+
+    fn load(&mut self, load: Load) {
+        if !load.is_empty() {
+            let weight = load.weight();
+            self.waiting.send_modify(|bytes| *bytes += weight);
+            self.loads.push_back(load);
+        }
+    }
+
+    /// Sorts what an intake became into what is delivered and what is gathered. Answers the rest of it.
+    async fn sort(&mut self, taken: Taken) -> Result<Vec<Parcel>, Stopped> {
+        let receipt = taken.receipt;
+        if let Some(open) = self.open.get_mut(&receipt) {
+            open.left += taken.parcels.len();
+        }
+        // The intake itself is settled with the last of its messages.
+        let last = usize::from(taken.rest.is_empty());
+        let mut load = Load::default();
+        let keeps_position = matches!(self.line.position, Kept::Position(_));
+        if keeps_position && (last > 0 || !taken.parcels.is_empty()) {
+            load.reaches = Some(taken.reaches());
         }
         let Some((step, aggregate)) = &self.line.gather else {
-            load.settles = vec![(receipt, parcels.len() + 1)];
-            load.parcels = parcels;
-            self.loads.push_back(load);
-            return Ok(());
+            load.settles = vec![(receipt, taken.parcels.len() + last)];
+            load.parcels = taken.parcels;
+            self.load(load);
+            return Ok(taken.rest);
         };
+        if last > 0 {
+            load.settles.push((receipt, last));
+        }
         let now = Instant::now();
-        for mut parcel in parcels {
+        for mut parcel in taken.parcels {
             if self.line.before.is_passed_by(&parcel) {
                 load.settles.push((receipt, 1));
                 load.parcels.push(parcel);
@@ -263,13 +371,13 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.loads.push_back(load);
-        Ok(())
+        self.load(load);
+        Ok(taken.rest)
     }
 
     fn load_made(&mut self, made: Vec<Made>) {
         for made in made {
-            self.loads.push_back(Load {
+            self.load(Load {
                 settles: made
                     .receipts
                     .into_iter()
@@ -288,11 +396,13 @@ impl<'a> Run<'a> {
                 return;
             };
             // What waits behind goes along where it may: larger batches cost less.
-            let wanted = self.line.options.batch.messages;
-            while most == 1 && load.parcels.len() < wanted {
+            let wanted = self.line.options.batch;
+            let mut weight = load.weight();
+            while most == 1 && load.parcels.len() < wanted.messages && weight < wanted.bytes {
                 let Some(next) = self.loads.pop_front() else {
                     break;
                 };
+                weight += next.weight();
                 load.parcels.extend(next.parcels);
                 load.settles.extend(next.settles);
                 load.reaches = next.reaches.or(load.reaches);
@@ -302,27 +412,42 @@ impl<'a> Run<'a> {
                 to,
             });
             let line = self.line;
-            self.delivering.push(Box::pin(async move {
-                deliver(line, load.parcels, position).await?;
-                Ok(load.settles)
-            }));
+            let span = trace::delivery(line, &self.spans(&load), load.parcels.len());
+            let delivery = async move {
+                trace::noted(deliver(line, load.parcels, position).await)?;
+                Ok(Delivered {
+                    settles: load.settles,
+                    weight,
+                })
+            };
+            self.delivering.push(Box::pin(delivery.instrument(span)));
         }
     }
 
-    fn settled(&mut self, settles: Vec<(IntakeReceipt, usize)>) {
+    /// The spans of the intakes that a load belongs to.
+    fn spans(&self, load: &Load) -> Vec<Span> {
+        let receipts: BTreeSet<_> = load.settles.iter().map(|(receipt, _)| receipt).collect();
+        let open = receipts.into_iter().filter_map(|it| self.open.get(it));
+        open.map(|open| open.span.clone()).collect()
+    }
+
+    fn delivered(&mut self, delivered: Delivered) {
         self.active = Instant::now();
-        for (receipt, count) in settles {
-            let Some(left) = self.open.get_mut(&receipt) else {
+        self.waiting
+            .send_modify(|bytes| *bytes = bytes.saturating_sub(delivered.weight));
+        for (receipt, count) in delivered.settles {
+            let Some(open) = self.open.get_mut(&receipt) else {
                 continue;
             };
-            *left = left.saturating_sub(count);
-            if *left == 0 {
-                self.open.remove(&receipt);
-                let connector = &self.line.connector;
-                self.answering.push(Box::pin(
-                    async move { (receipt, connector.ack(receipt).await) },
-                ));
+            open.left = open.left.saturating_sub(count);
+            if open.left > 0 {
+                continue;
             }
+            let span = open.span.clone();
+            self.open.remove(&receipt);
+            let connector = &self.line.connector;
+            let answer = async move { (receipt, connector.ack(receipt).await) };
+            self.answering.push(Box::pin(answer.instrument(span)));
         }
     }
 
@@ -370,13 +495,13 @@ impl<'a> Run<'a> {
 }
 
 /// Polls the source, again and again while it is away.
-async fn poll(line: &Line) -> Result<Option<Intake>, Stopped> {
-    let mut outage = Outage::new(&line.options);
+async fn poll(line: &Line, max: IntakeMax) -> Result<Option<Intake>, Stopped> {
+    let mut outage = Outage::new(&line.name, &line.options);
     loop {
-        match line.connector.poll(line.options.batch).await {
+        match line.connector.poll(max).await {
             Ok(intake) => return Ok(intake),
             Err(error) if error.is_retryable() => {
-                let waited = outage.wait(error, Some(&line.counters)).await;
+                let waited = outage.wait(error, &line.counters).await;
                 waited.map_err(|error| (Stage::Connector, error))?;
             }
             Err(error) => return Err((Stage::Connector, error)),

@@ -10,6 +10,7 @@ use super::options::{Order, PipelineOptions};
 use crate::connector::Connector;
 use crate::connector::TopicConnector;
 use crate::connector::positioned::PositionedConnector;
+use crate::counters::Counters;
 use crate::port::{Kept, Port, Reader};
 use crate::stage::Stage;
 use crate::stage_error::StageError;
@@ -67,7 +68,8 @@ impl Source {
         name: &ConsumerName,
         port: &dyn Port,
         options: &PipelineOptions,
-        gathers: bool,
+        needs_order: bool,
+        counters: &Counters,
         dead_letters: Option<&(Store, TopicName)>,
     ) -> Result<Opened, (Stage, StageError)> {
         let of_source = |error: efflux_storage::Error| (Stage::Connector, StageError::from(error));
@@ -81,7 +83,7 @@ impl Source {
             pipeline: name.clone(),
             source,
         };
-        let opened = open_port(port, &reader, options).await;
+        let opened = open_port(port, &reader, options, counters).await;
         let position = opened.map_err(|error| (Stage::Port, error))?;
         let connector: Arc<dyn Connector> = match (self, position) {
             (Self::Connector(connector), _) => connector,
@@ -96,11 +98,12 @@ impl Source {
                 let settings = consumer_options(options, dead_letters, topic.name());
                 let opened = Consumer::open(&topic, name, settings).await;
                 let consumer = opened.map_err(of_source)?;
-                if options.order == Order::Strict || gathers {
+                if options.order == Order::Strict || needs_order {
                     let status = consumer.status().await.map_err(of_source)?;
                     let begin = status.position.max(Sequence::FIRST);
                     Arc::new(PositionedConnector::new(*topic, Some(consumer), begin))
                 } else {
+                    tell_of_leases(&consumer, name).await.map_err(of_source)?;
                     Arc::new(leased(consumer).await?)
                 }
             }
@@ -128,13 +131,31 @@ async fn leased(consumer: Consumer) -> Result<TopicConnector, (Stage, StageError
     connector.map_err(|error| (Stage::Connector, error))
 }
 
+/// After a crash nothing seems to happen until the leases are over: that is said.
+async fn tell_of_leases(
+    consumer: &Consumer,
+    pipeline: &ConsumerName,
+) -> Result<(), efflux_storage::Error> {
+    let status = consumer.status().await?;
+    if status.in_flight > 0 {
+        tracing::info!(
+            %pipeline,
+            particles = status.in_flight,
+            lease = ?status.options.lease,
+            "others have leased particles; should they be gone, these come when the leases are over"
+        );
+    }
+    Ok(())
+}
+
 /// Opens a port, again and again while it is away.
 async fn open_port(
     port: &dyn Port,
     reader: &Reader,
     options: &PipelineOptions,
+    counters: &Counters,
 ) -> Result<Kept, StageError> {
-    let mut outage = super::delivery::Outage::new(options);
+    let mut outage = super::delivery::Outage::new(&reader.pipeline, options);
     loop {
         let limit = options.policy.delivery_timeout;
         let opened = timeout(limit, port.open(reader)).await;
@@ -143,7 +164,7 @@ async fn open_port(
             Err(StageError::unavailable(reason))
         });
         match opened {
-            Err(error) if error.is_retryable() => outage.wait(error, None).await?,
+            Err(error) if error.is_retryable() => outage.wait(error, counters).await?,
             opened => return opened,
         }
     }

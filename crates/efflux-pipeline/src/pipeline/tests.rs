@@ -18,6 +18,9 @@ use crate::policy::{Policy, Retry};
 use crate::port::{Batch, Failed, Kept, Reader, TopicsPort};
 use crate::{ByteSize, QueryFilter, closure};
 
+mod slices;
+mod troubles;
+
 /// What a port keeps, which outlives the pipeline.
 #[derive(Debug, Default)]
 struct Target {

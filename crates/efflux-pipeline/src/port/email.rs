@@ -173,6 +173,10 @@ impl Port for EmailPort {
         Ok(Kept::Nothing)
     }
 
+    fn times_each_message(&self) -> bool {
+        true
+    }
+
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let mut failed: Vec<(usize, StageError)> = Vec::new();
         let mut sent = 0;

@@ -113,6 +113,10 @@ impl WebhookPort {
 
 #[async_trait]
 impl Port for WebhookPort {
+    fn times_each_message(&self) -> bool {
+        true
+    }
+
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let work = lanes(batch.parcels)
             .into_iter()

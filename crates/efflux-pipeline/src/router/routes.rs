@@ -48,6 +48,29 @@ pub struct RouteRule {
     pub topic: Template,
 }
 
+impl RouterSettings {
+    /// The topics that it names without a place to fill in, each with the keys that lead to it.
+    #[cfg(feature = "file")]
+    pub(crate) fn fixed(&self) -> Vec<(Vec<crate::file::Key>, String)> {
+        let topic = self.topic.as_ref().and_then(Template::fixed);
+        let topic = topic.map(|name| (vec!["topic".into()], name));
+        let rules = self.rules.iter().enumerate().filter_map(|(at, rule)| {
+            let path = vec!["rules".into(), at.into(), "topic".into()];
+            Some((path, rule.topic.fixed()?))
+        });
+        let evenly = self.evenly.iter().enumerate();
+        let evenly = evenly.map(|(at, name)| (vec!["evenly".into(), at.into()], name.clone()));
+        let otherwise = self.otherwise.iter();
+        let otherwise = otherwise.map(|name| (vec!["otherwise".into()], name.clone()));
+        topic
+            .into_iter()
+            .chain(rules)
+            .chain(evenly)
+            .chain(otherwise)
+            .collect()
+    }
+}
+
 /// Chooses topics as settings say.
 #[derive(Clone, Debug)]
 pub struct Routes {

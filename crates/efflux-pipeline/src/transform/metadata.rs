@@ -152,6 +152,12 @@ impl Transform for MetadataTransform {
         message.check().map_err(StageError::rejected)?;
         out.push(message)
     }
+
+    fn regroups(&self) -> bool {
+        let renames = self.rename.iter().map(|(_, to)| to);
+        let mut changed = renames.chain(self.set.iter().map(|(label, _)| label));
+        changed.any(|label| *label == Label::MessageGroup)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Progress on standard error, and only when it is a terminal.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,7 +19,7 @@ pub(crate) struct ProgressLine {
 impl ProgressLine {
     /// A bar over a known number of bytes, or a counter where it is not known.
     pub(crate) fn over(bytes: Option<u64>) -> Self {
-        if !std::io::stderr().is_terminal() {
+        if !io::stderr().is_terminal() {
             return Self {
                 bar: ProgressBar::hidden(),
             };
@@ -60,6 +60,13 @@ impl ProgressLine {
         }
     }
 
+    /// What writes to standard error, for which the line gives way.
+    pub(crate) fn log(&self) -> LogWriter {
+        LogWriter {
+            bar: self.bar.clone(),
+        }
+    }
+
     /// A handle that tells from elsewhere.
     pub(crate) fn teller(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
         let bar = self.bar.clone();
@@ -78,5 +85,21 @@ impl ProgressLine {
 impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Writes to standard error beside a line of progress.
+#[derive(Clone, Debug)]
+pub(crate) struct LogWriter {
+    bar: ProgressBar,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }

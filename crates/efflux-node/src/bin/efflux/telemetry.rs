@@ -1,14 +1,16 @@
-//! What a node tells about itself: its log, and, built with the feature `otlp`, its traces.
+//! What a node or a pipeline tells about itself: its log, and, built with the feature `otlp`, its traces.
 
 use std::io;
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::Failure;
+use crate::progress::ProgressLine;
 
 /// What is told, and where.
 #[derive(Debug, Args)]
@@ -47,7 +49,23 @@ impl Telemetry {
     /// # Errors
     /// When traces cannot be exported as it was asked for.
     pub(crate) fn start(&self) -> Result<Telling, Failure> {
-        let registry = tracing_subscriber::registry().with(self.log_layer());
+        self.start_to(io::stderr)
+    }
+
+    /// Begins to tell beside a line of progress, which gives way to what is logged.
+    ///
+    /// # Errors
+    /// When traces cannot be exported as it was asked for.
+    pub(crate) fn start_beside(&self, line: &ProgressLine) -> Result<Telling, Failure> {
+        let log = line.log();
+        self.start_to(move || log.clone())
+    }
+
+    fn start_to<W>(&self, writer: W) -> Result<Telling, Failure>
+    where
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let registry = tracing_subscriber::registry().with(self.log_layer(writer));
         #[cfg(feature = "otlp")]
         {
             let (layer, exporting) = self.traces.layer()?.unzip();
@@ -61,11 +79,12 @@ impl Telemetry {
         }
     }
 
-    fn log_layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    fn log_layer<S, W>(&self, writer: W) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let layer = tracing_subscriber::fmt::layer().with_writer(writer);
         match self.log_format {
             LogFormat::Text => layer.with_filter(self.log).boxed(),
             LogFormat::Json => layer.json().with_filter(self.log).boxed(),

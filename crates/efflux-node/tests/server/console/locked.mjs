@@ -15,7 +15,7 @@ const submit = (value) => {
 
 // Without a token nothing is shown, and nothing that needs one is asked again.
 await import("./console.js");
-await until(() => text("token-state") === "Enter a token." && text("version") !== "…");
+await until(() => text("token-state") === "Enter a token." && text("version") !== "");
 assert.equal(text("node"), "ready");
 const asked = () => requests.filter((it) => it.includes("v1/")).length;
 const before = asked();

@@ -13,6 +13,9 @@ use super::rows::Rows;
 use super::settings::FilesForm;
 use crate::connector::line_cutter::{Line, LineCutter};
 
+/// What some programs write at the beginning of a file of UTF-8. It is none of the first line's.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A part of a file that becomes one message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
@@ -177,7 +180,10 @@ fn of_line(line: Line, number: u64, is_json: bool) -> Record {
             );
             (beginning, Some(why))
         }
-        Line::Whole(line) => {
+        Line::Whole(mut line) => {
+            if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+                line.drain(..BYTE_ORDER_MARK.len());
+            }
             let fault = match is_json {
                 true => serde_json::from_slice::<IgnoredAny>(&line).err(),
                 false => None,
@@ -226,6 +232,16 @@ mod tests {
     fn each_line_is_a_record_and_empty_ones_are_left_out() {
         check(&FilesForm::Lines, "a\r\n\n\nb\nlast", &["a", "b", "last"]);
         check(&FilesForm::Lines, "", &[]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        check(
+            &FilesForm::Lines,
+            "\u{feff}a\n\u{feff}b",
+            &["a", "\u{feff}b"],
+        );
+        check(&FilesForm::Json, "\u{feff}{}\n[1]", &["{}", "[1]"]);
     }
 
     #[test]

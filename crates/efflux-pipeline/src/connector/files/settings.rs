@@ -76,7 +76,8 @@ pub enum FilesDone {
     Delete,
     /// It stays, and a file beside it whose name ends with `.taken` says so.
     Mark,
-    /// It stays, and a file in this folder says so; nothing is written into the watched folder.
+    /// It stays, and a file in this folder says so; nothing is written into the watched folder. Like
+    /// any path, it is relative to where the program runs.
     Keep(PathBuf),
 }
 
@@ -154,7 +155,8 @@ impl FilesSettings {
     /// The folder that files are moved to, or where marks are kept.
     pub(super) fn done_folder(&self) -> Option<PathBuf> {
         match &self.done {
-            FilesDone::Move(folder) | FilesDone::Keep(folder) => Some(self.folder.join(folder)),
+            FilesDone::Move(folder) => Some(self.folder.join(folder)),
+            FilesDone::Keep(folder) => Some(folder.clone()),
             FilesDone::Delete | FilesDone::Mark => None,
         }
     }

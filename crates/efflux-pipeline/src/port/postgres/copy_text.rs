@@ -17,14 +17,28 @@ pub(super) fn write_row(values: &[Option<String>], into: &mut BytesMut) {
 }
 
 fn write_text(text: &str, into: &mut BytesMut) {
-    for byte in text.bytes() {
-        match byte {
-            b'\\' => into.put_slice(b"\\\\"),
-            b'\n' => into.put_slice(b"\\n"),
-            b'\r' => into.put_slice(b"\\r"),
-            b'\t' => into.put_slice(b"\\t"),
-            _ => into.put_u8(byte),
-        }
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| escape(*byte).is_some()) {
+        let (plain, behind) = rest.split_at(at);
+        into.put_slice(plain);
+        let Some((first, behind)) = behind.split_first() else {
+            return;
+        };
+        into.put_u8(b'\\');
+        into.extend(escape(*first));
+        rest = behind;
+    }
+    into.put_slice(rest);
+}
+
+/// What stands behind a backslash for this byte, if it cannot stand for itself.
+const fn escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'\\' => Some(b'\\'),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\t' => Some(b't'),
+        _ => None,
     }
 }
 

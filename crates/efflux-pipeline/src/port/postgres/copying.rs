@@ -21,15 +21,16 @@ pub(super) struct Copying {
 }
 
 impl Copying {
-    pub(super) async fn begin(session: &Session, columns: Vec<usize>) -> Result<Self, Fault> {
+    pub(super) async fn begin(session: &mut Session, columns: Vec<usize>) -> Result<Self, Fault> {
         let statement = session.statement(&columns);
         if let Some(stage) = statement.stage() {
             session.connection.batch_execute(&stage).await?;
         }
-        let copy = statement.copy();
+        let unstage = statement.unstage();
+        let copy = session.prepared(&columns, |it| it.copy()).await?;
         let sink = session.connection.copy_in(&copy).await?;
         Ok(Self {
-            unstage: statement.unstage(),
+            unstage,
             sink: Box::pin(sink),
             bytes: BytesMut::with_capacity(COPY_BYTES),
             columns,

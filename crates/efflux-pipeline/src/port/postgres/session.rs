@@ -10,6 +10,7 @@ use super::catalogue::{self, Column};
 use super::connection::Connection;
 use super::fault::fault;
 use super::statement::Statement;
+use crate::limits::STATEMENTS_MAX;
 use crate::port::table::{
     Before, Mapping, POSITION_TABLE, TableName, WriteMode, elsewhere, no_such_column,
 };
@@ -25,10 +26,12 @@ pub(super) struct Session {
     /// Places of the key's columns.
     pub(super) key: Vec<usize>,
     pub(super) mode: WriteMode,
-    /// Statements by the columns that their rows have.
-    pub(super) prepared: HashMap<Vec<usize>, tokio_postgres::Statement>,
+    /// Statements that write rows, by the columns that these have.
+    prepared: HashMap<Vec<usize>, tokio_postgres::Statement>,
     reader: Reader,
     positions: String,
+    /// The statement that moves the position, once it was needed.
+    moving: Option<tokio_postgres::Statement>,
 }
 
 impl Session {
@@ -67,6 +70,7 @@ impl Session {
             mode: settings.mode,
             prepared: HashMap::new(),
             reader: reader.clone(),
+            moving: None,
             table,
         };
         session.look().await?;
@@ -167,19 +171,19 @@ impl Session {
     }
 
     /// Moves the position. Answers whether there is anything left to do.
-    pub(super) async fn moves(&self, advance: Advance, before: Before) -> Result<bool, StageError> {
+    pub(super) async fn moves(
+        &mut self,
+        advance: Advance,
+        before: Before,
+    ) -> Result<bool, StageError> {
         let number = |sequence: u64| i64::try_from(sequence).map_err(StageError::fatal);
         let from = advance.from.map(number).transpose()?;
-        let sql = format!(
-            "UPDATE {} SET sequence = $3, moved = now() WHERE pipeline = $1 AND source = $2 \
-             AND sequence IS NOT DISTINCT FROM $4",
-            self.positions
-        );
-        let pipeline = self.reader.pipeline.as_str();
         let to = number(advance.to)?;
+        let moving = self.moving().await.map_err(|error| fault(&error))?;
+        let pipeline = self.reader.pipeline.as_str();
         let moved = self
             .connection
-            .execute(&sql, &[&pipeline, &self.reader.source, &to, &from])
+            .execute(&moving, &[&pipeline, &self.reader.source, &to, &from])
             .await
             .map_err(|error| fault(&error))?;
         if moved == 1 {
@@ -190,6 +194,37 @@ impl Session {
             true => Ok(false),
             false => Err(elsewhere(pipeline, advance, found)),
         }
+    }
+
+    async fn moving(&mut self) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(moving) = &self.moving {
+            return Ok(moving.clone());
+        }
+        let sql = format!(
+            "UPDATE {} SET sequence = $3, moved = now() WHERE pipeline = $1 AND source = $2 \
+             AND sequence IS NOT DISTINCT FROM $4",
+            self.positions
+        );
+        let moving = self.connection.prepare(&sql).await?;
+        Ok(self.moving.insert(moving).clone())
+    }
+
+    /// A statement that is prepared for rows with these columns: `make` writes it the first time.
+    pub(super) async fn prepared(
+        &mut self,
+        columns: &[usize],
+        make: impl FnOnce(Statement<'_>) -> String,
+    ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.prepared.get(columns) {
+            return Ok(statement.clone());
+        }
+        let sql = make(self.statement(columns));
+        let statement = self.connection.prepare(&sql).await?;
+        if self.prepared.len() >= STATEMENTS_MAX {
+            self.prepared.clear();
+        }
+        self.prepared.insert(columns.to_vec(), statement.clone());
+        Ok(statement)
     }
 
     /// The statements for rows with these columns.

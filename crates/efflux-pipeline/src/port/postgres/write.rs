@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 use super::copying::Copying;
 use super::fault::{Fault, fault};
 use super::session::Session;
-use crate::limits::{REFUSED_ROWS_MAX, STATEMENTS_MAX};
+use crate::limits::REFUSED_ROWS_MAX;
 use crate::port::table::{Before, Row, WriteMode};
 use crate::port::{Batch, Failed};
 use crate::stage_error::StageError;
@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Begins a transaction and moves the position in it. Answers whether anything is left to do.
-    async fn begin(&self, batch: Batch<'_>, before: Before) -> Result<bool, StageError> {
+    async fn begin(&mut self, batch: Batch<'_>, before: Before) -> Result<bool, StageError> {
         // A constraint that waited for the commit would not tell which row it refuses.
         self.end("BEGIN; SET CONSTRAINTS ALL IMMEDIATE").await?;
         let Some(advance) = batch.position else {
@@ -181,18 +181,7 @@ impl Session {
     }
 
     async fn insert(&mut self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
-        let statement = match self.prepared.get(columns) {
-            Some(statement) => statement.clone(),
-            None => {
-                let sql = self.statement(columns).insert();
-                let statement = self.connection.prepare(&sql).await?;
-                if self.prepared.len() >= STATEMENTS_MAX {
-                    self.prepared.clear();
-                }
-                self.prepared.insert(columns.to_vec(), statement.clone());
-                statement
-            }
-        };
+        let statement = self.prepared(columns, |it| it.insert()).await?;
         let arrays: Vec<Vec<Option<&str>>> = (0..columns.len())
             .map(|at| {
                 let values = rows.iter().map(|(_, values)| values.get(at));
@@ -207,7 +196,7 @@ impl Session {
         Ok(())
     }
 
-    async fn copy(&self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
+    async fn copy(&mut self, columns: &[usize], rows: &[(usize, Values)]) -> Result<(), Fault> {
         let mut copying = Copying::begin(self, columns.to_vec()).await?;
         for (_, values) in rows {
             copying.add(values).await?;

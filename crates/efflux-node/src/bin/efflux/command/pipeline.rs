@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use efflux_node::pipeline::declared::Document;
+use efflux_node::pipeline::file::Fault;
 
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::span;
+use crate::telemetry::Telemetry;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +74,8 @@ pub(crate) struct Run {
     /// End when nothing came and nothing was under way for this long
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     until_idle: Option<Duration>,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 /// What `efflux pipeline replay` takes.
@@ -83,6 +87,8 @@ pub(crate) struct Replay {
     /// The pipeline
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
@@ -97,15 +103,28 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
 
 /// Reads a file of pipelines; every fault is told at once.
 fn read(path: &Path) -> Result<Document, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::io(&format!("{}", path.display()), &error))?;
-    Document::read(&text, &variable).map_err(|faults| {
+    examined(path)?.map_err(|faults| {
         let mut told = faults.iter().map(|fault| {
             let (line, column) = (fault.line, fault.column);
             format!("{}:{line}:{column}: {}", path.display(), fault.what)
         });
         let first = told.next().unwrap_or_default();
         told.fold(Failure::new(Exit::Usage, first), Failure::with_detail)
+    })
+}
+
+/// What a file declares, or all that is wrong with it.
+fn examined(path: &Path) -> Result<Result<Document, Vec<Fault>>, Failure> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+    Ok(match std::str::from_utf8(&bytes) {
+        Ok(text) => Document::read(text, &variable),
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let text = String::from_utf8_lossy(valid);
+            let what = "from here on it is no UTF-8, which TOML is";
+            Err(vec![Fault::at(&text, text.len(), what)])
+        }
     })
 }
 

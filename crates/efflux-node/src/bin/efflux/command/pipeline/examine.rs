@@ -1,13 +1,15 @@
 //! Looks at files of pipelines: `check`, `test` and `schema`.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
 
 use efflux_node::pipeline::declared::{Document, TestReport};
-use efflux_node::pipeline::file::Fault;
+use efflux_node::pipeline::file::{Fault, fault_at};
 use serde_json::json;
 
-use super::{Test, read, variable};
+use super::{Test, examined, read};
 use crate::Outcome;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -15,35 +17,74 @@ use crate::output::OutputFormat;
 
 /// Tells all that is wrong with all files.
 pub(super) fn check(context: &Context, files: &[PathBuf]) -> Outcome {
-    let mut out = std::io::stdout().lock();
     let is_json = context.global.output == OutputFormat::Json;
     let mut exit = Exit::Success;
+    // The pipelines, and the file that declares each.
+    let mut declared: BTreeMap<String, &Path> = BTreeMap::new();
     for path in files {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Failure::io(&path.display().to_string(), &error))?;
-        let read = Document::read(&text, &variable);
-        let faults = read.as_ref().err().map_or(&[][..], Vec::as_slice);
+        let faults = match examined(path) {
+            Ok(Ok(document)) => {
+                let faults = declared_twice(&document, path, &mut declared);
+                if faults.is_empty() && !is_json {
+                    let names: Vec<_> = document.names().collect();
+                    let names = match names.is_empty() {
+                        true => "it declares no pipeline".to_owned(),
+                        false => names.join(", "),
+                    };
+                    writeln!(stdout().lock(), "{}: right ({names})", path.display())?;
+                }
+                faults
+            }
+            Ok(Err(faults)) => faults,
+            Err(unreadable) => {
+                unreadable.print(context.global.output);
+                exit = Exit::Usage;
+                continue;
+            }
+        };
         for fault in faults {
             exit = Exit::Usage;
-            let Fault {
-                line, column, what, ..
-            } = fault;
-            let file = path.display();
-            if is_json {
-                let told = json!({ "file": file.to_string(), "line": line, "column": column,
-                    "message": what });
-                writeln!(out, "{told}")?;
-            } else {
-                writeln!(out, "{file}:{line}:{column}: {what}")?;
-            }
-        }
-        if let (Ok(document), false) = (&read, is_json) {
-            let names: Vec<_> = document.names().collect();
-            writeln!(out, "{}: right ({})", path.display(), names.join(", "))?;
+            tell_fault(path, &fault, is_json)?;
         }
     }
-    out.flush()?;
+    stdout().lock().flush()?;
     Ok(exit)
+}
+
+/// Pipelines of a file that another one declares too: they would be one consumer.
+fn declared_twice<'a>(
+    document: &Document,
+    path: &'a Path,
+    declared: &mut BTreeMap<String, &'a Path>,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for name in document.names() {
+        match declared.entry(name.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(path);
+            }
+            Entry::Occupied(other) => {
+                let what = format!("{} declares pipeline {name} too", other.get().display());
+                let way = ["pipeline".into(), name.into()];
+                faults.push(fault_at(document.text(), &way, None, what));
+            }
+        }
+    }
+    faults
+}
+
+fn tell_fault(path: &Path, fault: &Fault, is_json: bool) -> std::io::Result<()> {
+    let Fault {
+        line, column, what, ..
+    } = fault;
+    let file = path.display();
+    let mut out = stdout().lock();
+    if is_json {
+        let file = file.to_string();
+        let told = json!({ "file": file, "line": line, "column": column, "message": what });
+        return writeln!(out, "{told}");
+    }
+    writeln!(out, "{file}:{line}:{column}: {what}")
 }
 
 /// Tries the examples of all files.
@@ -67,7 +108,7 @@ pub(super) async fn test(context: &Context, arguments: &Test) -> Outcome {
         }
     }
     if !is_json {
-        let mut out = std::io::stdout().lock();
+        let mut out = stdout().lock();
         writeln!(out, "{passed} passed, {failed} failed")?;
         out.flush()?;
     }
@@ -80,7 +121,7 @@ pub(super) async fn test(context: &Context, arguments: &Test) -> Outcome {
 }
 
 fn tell(file: &str, report: &TestReport, with_trace: bool) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout().lock();
     let how = if report.faults.is_empty() {
         "ok"
     } else {
@@ -109,7 +150,7 @@ fn tell_json(file: &str, report: &TestReport) -> Result<(), Failure> {
         .collect();
     let told = json!({ "file": file, "name": report.name, "passed": faults.is_empty(),
         "faults": faults, "trace": report.trace });
-    writeln!(std::io::stdout().lock(), "{told}")?;
+    writeln!(stdout().lock(), "{told}")?;
     Ok(())
 }
 
@@ -117,6 +158,6 @@ fn tell_json(file: &str, report: &TestReport) -> Result<(), Failure> {
 pub(super) fn schema() -> Outcome {
     let text = serde_json::to_string_pretty(&Document::schema());
     let text = text.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
-    writeln!(std::io::stdout().lock(), "{text}")?;
+    writeln!(stdout().lock(), "{text}")?;
     Ok(Exit::Success)
 }

@@ -26,6 +26,8 @@ pub(super) async fn run(context: &Context, arguments: &Run) -> Outcome {
         // What is wrong is told of all, before the store is opened.
         read(path)?;
     }
+    let line = ProgressLine::counting();
+    let telling = arguments.telemetry.start_beside(&line)?;
     let store = context.open_or_create().await?;
     let pipelines = Pipelines::beside(store.clone());
     let mut names = Vec::new();
@@ -52,7 +54,7 @@ pub(super) async fn run(context: &Context, arguments: &Run) -> Outcome {
     for name in &names {
         let _ = pipelines.start(name).await;
     }
-    watch(context, &pipelines).await;
+    watch(context, &pipelines, &line).await;
     let standings = pipelines.list();
     let standings: Vec<_> = standings
         .into_iter()
@@ -62,6 +64,7 @@ pub(super) async fn run(context: &Context, arguments: &Run) -> Outcome {
         tell(context, standing)?;
     }
     store.close().await?;
+    telling.end().await;
     let failed = |standing: &Standing| standing.state.failure().is_some();
     if standings.iter().any(failed) {
         return Ok(Exit::Failure);
@@ -73,8 +76,7 @@ pub(super) async fn run(context: &Context, arguments: &Run) -> Outcome {
 }
 
 /// Shows live counters on a terminal until all pipelines have ended.
-async fn watch(context: &Context, pipelines: &Pipelines) {
-    let line = ProgressLine::counting();
+async fn watch(context: &Context, pipelines: &Pipelines, line: &ProgressLine) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -114,9 +116,9 @@ fn shown(counts: &Counts) -> String {
     told
 }
 
-/// Tells how a pipeline ended.
+/// Tells on standard error how a pipeline ended: its port may write to standard output.
 fn tell(context: &Context, standing: &Standing) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stderr().lock();
     let counts = &standing.counts;
     if context.global.output == OutputFormat::Json {
         let told = json!({
@@ -167,7 +169,11 @@ pub(super) async fn replay(context: &Context, arguments: &Replay) -> Outcome {
     };
     let pipeline = pipeline.with_options(options);
     let counters = pipeline.counters();
+    let telling = arguments
+        .telemetry
+        .start_beside(&ProgressLine::counting())?;
     let ran = pipeline.run(context.interrupt.asked()).await;
+    telling.end().await;
     let state = match &ran {
         Ok(()) => State::Ended,
         Err(error) => State::Failed(error.to_string()),
