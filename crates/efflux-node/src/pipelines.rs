@@ -20,6 +20,7 @@
 
 mod folder;
 mod host;
+mod running;
 mod standing;
 
 pub use self::folder::{Folder, Reloaded};

@@ -109,6 +109,17 @@ pub enum PipelineError {
     },
 }
 
+impl PipelineError {
+    /// Whether the same pipeline may run when it is put together again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Invalid { .. } => false,
+            Self::Stopped { error, .. } => error.is_retryable(),
+        }
+    }
+}
+
 impl Pipeline {
     /// A pipeline that brings messages in from elsewhere.
     #[must_use]

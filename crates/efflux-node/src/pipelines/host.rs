@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use efflux_flow::pipeline::Counters;
 use efflux_flow::pipeline::declared::{Document, Stores};
 use efflux_flow::pipeline::file::{Fault, Surroundings};
-use efflux_flow::pipeline::{Counters, Pipeline, PipelineOptions};
 use efflux_flow::storage::Store;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
+use super::running::{Running, Work};
 use super::standing::{Standing, State};
 
 /// Pipelines of one program at most: 1024. Each has a task and messages in memory.
@@ -40,14 +39,8 @@ struct Entry {
     file: String,
     document: Arc<Document>,
     state: Arc<Mutex<State>>,
-    counters: Arc<Counters>,
+    counters: Arc<Mutex<Arc<Counters>>>,
     running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
 }
 
 impl Pipelines {
@@ -119,43 +112,35 @@ impl Pipelines {
     /// Starts a pipeline; one that runs is left alone. Its counters begin anew.
     ///
     /// A pipeline that cannot be put together or cannot go on is told as failed by
-    /// [`list`](Self::list).
+    /// [`list`](Self::list). One that only lacks a store or topic which may come back is put together
+    /// again, with waits from 1 s to 1 minute.
     ///
     /// # Errors
     /// `NotFound`.
     pub async fn start(&self, name: &str) -> Result<(), HostError> {
-        let (document, state) = {
+        let work = {
             let entries = self.entries.lock();
             let entry = entries.get(name).ok_or_else(|| not_found(name))?;
             if *entry.state.lock() == State::Running {
                 return Ok(());
             }
-            (Arc::clone(&entry.document), Arc::clone(&entry.state))
-        };
-        let opened = document.open(name, &self.stores).await;
-        let pipeline = match opened.ok_or_else(|| not_found(name))? {
-            Ok(pipeline) => {
-                let options = PipelineOptions {
-                    ends_when_idle: *self.ends_when_idle.lock(),
-                    ..pipeline.options().clone()
-                };
-                pipeline.with_options(options)
-            }
-            Err(error) => {
-                tracing::error!(pipeline = name, %error, "the pipeline cannot be started");
-                *state.lock() = State::Failed(error.to_string());
-                return Ok(());
+            Work {
+                name: name.to_owned(),
+                document: Arc::clone(&entry.document),
+                stores: Arc::clone(&self.stores),
+                ends_when_idle: *self.ends_when_idle.lock(),
+                state: Arc::clone(&entry.state),
+                counters: Arc::clone(&entry.counters),
             }
         };
+        let opened = work.open().await.ok_or_else(|| not_found(name))?;
         let mut entries = self.entries.lock();
         let entry = entries.get_mut(name).ok_or_else(|| not_found(name))?;
         // Another call may have started it meanwhile.
         if *entry.state.lock() == State::Running {
             return Ok(());
         }
-        entry.counters = pipeline.counters();
-        *entry.state.lock() = State::Running;
-        entry.running = Some(run(pipeline, Arc::clone(&entry.state)));
+        entry.running = work.begin(opened);
         Ok(())
     }
 
@@ -169,9 +154,9 @@ impl Pipelines {
             let entry = entries.get_mut(name).ok_or_else(|| not_found(name))?;
             entry.running.take()
         };
-        if let Some(Running { stop, task }) = running {
-            stop.send_replace(true);
-            let _ = task.await;
+        if let Some(running) = running {
+            running.ask_to_stop();
+            running.ended().await;
         }
         Ok(())
     }
@@ -183,11 +168,9 @@ impl Pipelines {
             let all = entries.values_mut();
             all.filter_map(|entry| entry.running.take()).collect()
         };
-        for Running { stop, .. } in &running {
-            stop.send_replace(true);
-        }
-        for Running { task, .. } in running {
-            let _ = task.await;
+        running.iter().for_each(Running::ask_to_stop);
+        for running in running {
+            running.ended().await;
         }
     }
 
@@ -209,7 +192,7 @@ impl Pipelines {
             name: name.clone(),
             file: entry.file.clone(),
             state: entry.state.lock().clone(),
-            counts: entry.counters.counts(),
+            counts: entry.counters.lock().counts(),
         });
         shown.collect()
     }
@@ -228,30 +211,6 @@ impl Pipelines {
     }
 }
 
-fn run(pipeline: Pipeline, state: Arc<Mutex<State>>) -> Running {
-    let stop = watch::Sender::new(false);
-    let mut stopped = stop.subscribe();
-    let task = tokio::spawn(async move {
-        let name = pipeline.name().clone();
-        tracing::info!(pipeline = %name, "the pipeline runs");
-        let until = async {
-            // Without its sender the program ends, which is the same.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let ended = pipeline.run(until).await;
-        let is_stopped = *stopped.borrow();
-        *state.lock() = match ended {
-            Ok(()) if is_stopped => State::Stopped,
-            Ok(()) => State::Ended,
-            Err(error) => {
-                tracing::error!(pipeline = %name, %error, "the pipeline failed");
-                State::Failed(error.to_string())
-            }
-        };
-    });
-    Running { stop, task }
-}
-
 fn not_found(name: &str) -> HostError {
     HostError::NotFound(name.to_owned())
 }
@@ -268,6 +227,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::{Server, ServerOptions};
     use efflux_flow::particle::Message;
     use efflux_flow::storage::TopicOptions;
 
@@ -321,6 +281,36 @@ mod tests {
         pipelines.start("copy").await.unwrap();
         let standing = pipelines.standing("copy").unwrap();
         assert!(standing.state.failure().is_some(), "{standing:?}");
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_whose_store_is_away_begins_when_it_is_there() {
+        let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = place.local_addr().unwrap().to_string();
+        drop(place);
+        let source = format!("name = \"a\", store = \"http://{address}\"");
+        let (here, pipelines) = hosted(&COPY.replace("name = \"a\"", &source)).await;
+        pipelines.start("copy").await.unwrap();
+        let standing = pipelines.standing("copy").unwrap();
+        assert!(standing.state.failure().is_some(), "{standing:?}");
+
+        let there = Store::open("mem:").await.unwrap();
+        let name = "a".parse().unwrap();
+        let made = there.create_topic(&name, TopicOptions::default()).await;
+        made.unwrap().append(Message::new("x")).await.unwrap();
+        let server = Server::bind(there, &address, ServerOptions::default()).await;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(server.unwrap().run(async { drop(stopped.await) }));
+        let name = "b".parse().unwrap();
+        let made = here.topic_or_create(&name, TopicOptions::default()).await;
+        let copy = made.unwrap();
+        let before = efflux_flow::particle::Sequence::new(0);
+        let came = tokio::time::timeout(PATIENCE, copy.wait_past(before)).await;
+        came.unwrap().unwrap();
+        assert_eq!(pipelines.standing("copy").unwrap().state, State::Running);
+        pipelines.stop_all().await;
+        drop(stop);
+        running.await.unwrap().unwrap();
     }
 
     #[tokio::test]

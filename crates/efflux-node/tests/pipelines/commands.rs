@@ -113,7 +113,7 @@ fn what_a_port_prints_is_all_that_stands_on_standard_output() {
     let place = Place::new();
     let text = COPY.replace(
         "router = { topic = \"b\" }",
-        "port = { stdout = { form = \"lines\" } }",
+        "port = { stdout = { format = \"payload\" } }",
     );
     place.write("a.toml", &text);
     place.append("a", "order", "{\"total\":20}");

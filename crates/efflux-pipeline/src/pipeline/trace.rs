@@ -19,7 +19,7 @@ pub(super) fn batch(line: &Line, messages: usize) -> Span {
         messaging.operation.name = "process",
         "messaging.operation.type" = "process",
         messaging.consumer.group.name = %line.name,
-        messaging.batch.message_count = messages,
+        messaging.batch.message_count = number(messages),
     )
 }
 
@@ -41,12 +41,17 @@ pub(super) fn delivery(line: &Line, batches: &[Span], messages: usize) -> Span {
         messaging.system = "efflux",
         messaging.operation.name = "send",
         "messaging.operation.type" = "send",
-        messaging.batch.message_count = messages,
+        messaging.batch.message_count = number(messages),
     );
     for batch in batches.iter().skip(1) {
         span.follows_from(batch);
     }
     span
+}
+
+/// A number as collectors take one: they know none without a sign.
+fn number(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
 }
 
 /// Says in the span that is open that the pipeline stopped in it.

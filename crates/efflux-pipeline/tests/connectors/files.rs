@@ -443,6 +443,29 @@ async fn a_file_that_is_written_is_taken_when_it_rests_without_a_scan() {
     assert_eq!(text(&intake.parcels[0].message), "written");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_is_written_with_a_pause_is_taken_when_it_is_closed() {
+    let mut folder = Folder::new();
+    folder.settings.watch = true;
+    folder.settings.settle = Period(Duration::from_millis(200));
+    folder.settings.rescan = Period(Duration::from_secs(3600));
+    let connector = folder.connector();
+    let polled = connector.poll(super::folder::MAX);
+    tokio::pin!(polled);
+    let pause = tokio::time::timeout(Duration::from_secs(1), &mut polled).await;
+    assert!(pause.is_err());
+    let mut file = fs::File::create(folder.path("a.txt")).unwrap();
+    file.write_all(b"first, ").unwrap();
+    let pause = tokio::time::timeout(Duration::from_secs(1), &mut polled).await;
+    assert!(pause.is_err(), "it was taken while it was being written");
+    file.write_all(b"second").unwrap();
+    drop(file);
+    let polled = tokio::time::timeout(Duration::from_secs(30), polled).await;
+    let intake = polled.expect("the platform tells of it").unwrap().unwrap();
+    assert_eq!(texts(&intake), ["first, second"]);
+}
+
 #[test]
 fn settings_that_cannot_work_are_told() {
     type Break<'a> = &'a dyn Fn(&mut FilesSettings);

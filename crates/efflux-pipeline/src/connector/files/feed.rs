@@ -20,6 +20,7 @@ use super::records::{Next, Record, Records};
 use super::settings::FilesSettings;
 use super::taken::{Ending, Taken, TakenId};
 use super::waiting::Ready;
+use super::watch::Tidings;
 use crate::connector::{Intake, IntakeMax, IntakeReceipt};
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
@@ -214,7 +215,7 @@ impl Feed {
             Ok(Some((_, identity))) if identity != ready.identity => {
                 self.finder
                     .waiting
-                    .notice(&ready.path, identity, now, false);
+                    .notice(&ready.path, identity, now, Tidings::None);
             }
             Ok(Some((file, identity))) => {
                 let records = Records::new(file, identity, &self.settings.form);
@@ -305,7 +306,9 @@ impl Feed {
             }
             Ok(PutAway::Changed(found)) => {
                 if let Some(taken) = self.let_go(file) {
-                    self.finder.waiting.notice(&taken.path, found, now, false);
+                    self.finder
+                        .waiting
+                        .notice(&taken.path, found, now, Tidings::None);
                 }
                 Ok(())
             }

@@ -12,6 +12,7 @@ use super::place::Place;
 use super::scan::{Scan, Seen};
 use super::settings::FilesSettings;
 use super::waiting::Waiting;
+use super::watch::Tidings;
 
 /// Finds the files that are to be taken: by what the platform tells, and by looking through the folder
 /// from time to time.
@@ -30,7 +31,7 @@ impl Finder {
     pub(super) fn new(settings: &FilesSettings, patterns: Patterns) -> Self {
         Self {
             patterns,
-            waiting: Waiting::new(settings.settle.0),
+            waiting: Waiting::new(settings.settle.0, settings.rescan.0),
             scan: None,
             next_scan: None,
             scans_again: false,
@@ -65,7 +66,7 @@ impl Finder {
         let Some(watch) = &place.watch else { return };
         let arrivals = watch.take();
         let mut needs_scan = arrivals.has_more;
-        for (path, is_renamed) in arrivals.paths {
+        for (path, tidings) in arrivals.paths {
             let Ok(relative) = path.strip_prefix(place.root.path()) else {
                 continue;
             };
@@ -74,7 +75,7 @@ impl Finder {
             }
             match place.root.identity(relative) {
                 Ok(Some(identity)) if self.patterns.take(relative) => {
-                    self.notice(place, relative, identity, now, is_renamed);
+                    self.notice(place, relative, identity, now, tidings);
                 }
                 Ok(_) => needs_scan |= settings.recursive && path.is_dir(),
                 Err(_) => needs_scan = true,
@@ -116,7 +117,7 @@ impl Finder {
             let scan = self.scan.as_mut();
             match scan.and_then(|scan| scan.next(place.root.path(), settings, &self.patterns)) {
                 Some(Seen::File(path, identity)) if !is_underway(&path) => {
-                    self.notice(place, &path, identity, now, false);
+                    self.notice(place, &path, identity, now, Tidings::None);
                 }
                 Some(_) => {}
                 None => {
@@ -139,10 +140,10 @@ impl Finder {
         path: &Path,
         identity: Identity,
         now: Instant,
-        is_complete: bool,
+        tidings: Tidings,
     ) {
         if !place.disposal.is_taken(&place.root, path, identity) {
-            self.waiting.notice(path, identity, now, is_complete);
+            self.waiting.notice(path, identity, now, tidings);
         }
     }
 }

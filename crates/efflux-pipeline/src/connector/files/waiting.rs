@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::identity::Identity;
 use super::limits::WAITING_FILES_MAX;
+use super::watch::Tidings;
 
 /// Files that were seen, until they rest; then in the order of their modification.
 ///
@@ -15,6 +16,8 @@ use super::limits::WAITING_FILES_MAX;
 #[derive(Debug)]
 pub(super) struct Waiting {
     settle: Duration,
+    /// How long one rests that somebody has open to write.
+    open: Duration,
     /// All of them, by their paths.
     seen: HashMap<PathBuf, Sighting>,
     /// Those that rest.
@@ -26,6 +29,7 @@ struct Sighting {
     identity: Identity,
     /// When it rests; none when it does.
     due: Option<Instant>,
+    is_open: bool,
     failures: u32,
 }
 
@@ -39,9 +43,10 @@ pub(super) struct Ready {
 }
 
 impl Waiting {
-    pub(super) fn new(settle: Duration) -> Self {
+    pub(super) fn new(settle: Duration, open: Duration) -> Self {
         Self {
             settle,
+            open: open.max(settle),
             seen: HashMap::new(),
             ready: VecDeque::new(),
         }
@@ -51,23 +56,33 @@ impl Waiting {
         self.seen.len() >= WAITING_FILES_MAX
     }
 
-    /// A file was seen. One that is complete need not rest.
-    pub(super) fn notice(&mut self, path: &Path, identity: Identity, now: Instant, complete: bool) {
-        let wait = if complete {
-            Duration::ZERO
-        } else {
-            self.settle
+    /// A file was seen. One that is complete need not rest, and one that somebody writes into rests
+    /// longer: who pauses may go on.
+    pub(super) fn notice(&mut self, path: &Path, identity: Identity, now: Instant, of: Tidings) {
+        let was_open = self.seen.get(path).is_some_and(|sighting| sighting.is_open);
+        let is_open = match of {
+            Tidings::None => was_open,
+            Tidings::Open => true,
+            Tidings::Closed | Tidings::Renamed => false,
+        };
+        let wait = match of {
+            Tidings::Renamed => Duration::ZERO,
+            _ if is_open => self.open,
+            _ => self.settle,
         };
         if let Some(sighting) = self.seen.get_mut(path) {
+            let is_news = of == Tidings::Renamed || is_open != was_open;
             // One that rests is looked at again when it is taken.
-            if sighting.due.is_some() && (complete || sighting.identity != identity) {
+            if sighting.due.is_some() && (is_news || sighting.identity != identity) {
                 sighting.identity = identity;
+                sighting.is_open = is_open;
                 sighting.due = Some(now + wait);
             }
         } else if !self.is_full() {
             let sighting = Sighting {
                 identity,
                 due: Some(now + wait),
+                is_open,
                 failures: 0,
             };
             self.seen.insert(path.to_path_buf(), sighting);
@@ -79,6 +94,7 @@ impl Waiting {
         let sighting = Sighting {
             identity: file.identity,
             due: Some(due),
+            is_open: false,
             failures: file.failures,
         };
         self.seen.insert(file.path, sighting);

@@ -18,11 +18,25 @@ pub(super) struct Watch {
     _watcher: RecommendedWatcher,
 }
 
+/// What is known of a file beside what can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tidings {
+    /// Nothing.
+    #[default]
+    None,
+    /// Somebody wrote into it, and has not closed it since.
+    Open,
+    /// Who wrote into it closed it.
+    Closed,
+    /// It was renamed to what it is, and is complete by that.
+    Renamed,
+}
+
 /// What notifications told of.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Paths, and whether each was renamed to what it is.
-    pub(super) paths: BTreeMap<PathBuf, bool>,
+    /// Paths, and what was told of each last.
+    pub(super) paths: BTreeMap<PathBuf, Tidings>,
     /// Whether there was more than could be kept.
     pub(super) has_more: bool,
 }
@@ -67,24 +81,27 @@ impl Arrivals {
         if event.need_rescan() {
             self.has_more = true;
         }
-        let is_renamed = match event.kind {
-            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => true,
+        let tidings = match event.kind {
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Tidings::Renamed,
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
                 event.paths.drain(..event.paths.len().min(1));
-                true
+                Tidings::Renamed
             }
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) => return false,
-            EventKind::Create(_)
-            | EventKind::Modify(_)
-            | EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+            // Only Linux tells when a file is closed.
+            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => Tidings::Open,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => Tidings::Closed,
+            EventKind::Create(_) | EventKind::Modify(_) => Tidings::None,
             _ => return self.has_more,
         };
         for path in event.paths {
             if self.paths.len() >= ARRIVALS_MAX && !self.paths.contains_key(&path) {
                 self.has_more = true;
             } else {
-                let renamed = self.paths.entry(path).or_default();
-                *renamed |= is_renamed;
+                let last = self.paths.entry(path).or_default();
+                if tidings != Tidings::None {
+                    *last = tidings;
+                }
             }
         }
         true
