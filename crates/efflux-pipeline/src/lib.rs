@@ -41,6 +41,8 @@ mod stage_error;
 ))]
 mod tls;
 
+#[cfg(any(feature = "fetch", feature = "http", feature = "webhook"))]
+mod retry_after;
 #[cfg(any(feature = "http", feature = "webhook"))]
 mod service;
 

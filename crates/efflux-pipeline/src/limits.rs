@@ -1,5 +1,7 @@
 //! The bounds of this crate, each with its unit and reason.
 
+use std::time::Duration;
+
 /// Messages that one message may become in one step by default: 1,000,000. A file of that many
 /// lines is still split; a loop that never ends is ended.
 pub const OUTPUTS_DEFAULT_MAX: usize = 1_000_000;
@@ -70,8 +72,8 @@ pub const COPY_BYTES: usize = 64 * 1024;
 /// Bytes of a webhook's answer that are read to tell why it refused: 1 KiB.
 pub const ANSWER_BYTES_MAX: usize = 1024;
 
-/// Seconds for which a webhook may ask to be left alone: an hour. Longer is a mistake of its clock.
-pub const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
+/// How long an HTTP service may ask to be left alone: an hour. Longer is a mistake of its clock.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Recipients of one mail: 100, as many as every mail server takes (RFC 5321).
 pub const RECIPIENTS_MAX: usize = 100;

@@ -84,6 +84,3 @@ pub const FETCH_TIME_DEFAULT_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of an answer's head: 64 KiB.
 pub const FETCH_HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// How long an answer's `Retry-After` is believed: an hour.
-pub const FETCH_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);

@@ -5,14 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
 };
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use tokio::time::timeout;
 
-use super::limits::RETRY_AFTER_MAX;
 use super::settings::HttpPollSettings;
+use crate::retry_after::retry_after;
 use crate::service::{ServiceClient, address, away, client};
 use crate::stage_error::StageError;
 
@@ -171,22 +171,10 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<bool, StageError> {
 }
 
 fn later(told: String, headers: &HeaderMap) -> StageError {
-    match rest(headers) {
-        Some(rest) => StageError::unavailable_for(told, rest.min(RETRY_AFTER_MAX)),
+    match retry_after(headers, None) {
+        Some(rest) => StageError::unavailable_for(told, rest),
         None => StageError::unavailable(told),
     }
-}
-
-/// How long the service asks to be left alone: seconds, or until a date by its own clock.
-fn rest(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let after = text(RETRY_AFTER)?.trim();
-    if let Ok(seconds) = after.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(after).ok()?;
-    let date = httpdate::parse_http_date(text(DATE)?).ok()?;
-    Some(until.duration_since(date).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -214,23 +202,5 @@ mod tests {
             };
             assert_eq!(found, expect, "{status}");
         }
-    }
-
-    #[test]
-    fn a_service_says_how_long_to_leave_it_alone() {
-        let after = |retry_after: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, retry_after.parse().unwrap());
-            headers.insert(DATE, "Sun, 06 Nov 1994 08:49:30 GMT".parse().unwrap());
-            match judge(StatusCode::TOO_MANY_REQUESTS, &headers) {
-                Err(StageError::Unavailable { after, .. }) => after.map(|after| after.as_secs()),
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(after("7"), Some(7));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:00 GMT"), Some(0));
-        assert_eq!(after("99999999"), Some(3600));
-        assert_eq!(after("soon"), None);
     }
 }

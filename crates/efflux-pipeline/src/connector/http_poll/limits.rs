@@ -13,7 +13,3 @@ pub(super) const ELEMENTS_MAX: usize = 100_000;
 
 /// Names in the path of the elements: 32.
 pub(super) const PATH_NAMES_MAX: usize = 32;
-
-/// The longest time that a service may ask to be left alone: an hour. Longer is a mistake of its
-/// clock.
-pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);

@@ -1,5 +1,7 @@
 //! One call of the service.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use efflux_storage::particle::Timestamp;
 use http_body_util::{BodyExt, Collected, Full, Limited};
@@ -42,7 +44,7 @@ pub(super) struct Call {
     headers: Vec<(HeaderName, Template)>,
     authorization: Option<HeaderValue>,
     signer: Option<Signer>,
-    timeout: std::time::Duration,
+    timeout: Duration,
 }
 
 impl Call {
@@ -87,7 +89,8 @@ impl Call {
             let response = response.map_err(|error| away(&error))?;
             let (status, headers) = (response.status(), response.headers().clone());
             let body = beginning(response).await;
-            judge(status, &headers, &body, seconds)
+            let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+            judge(status, &headers, &body, SystemTime::UNIX_EPOCH + since)
         });
         match answered.await {
             Ok(judged) => judged,

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT,
-};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -20,8 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::retry_after::retry_after;
 use crate::stage_error::StageError;
-use crate::transform::limits::{FETCH_HEAD_BYTES_MAX, FETCH_RETRY_AFTER_MAX};
+use crate::transform::limits::FETCH_HEAD_BYTES_MAX;
 
 /// Where a request goes.
 #[derive(Debug)]
@@ -194,9 +193,7 @@ impl<'a> Target<'a> {
         Ok(Answer {
             status: head.status,
             content_type: text_of(&head.headers, &CONTENT_TYPE).map(ToOwned::to_owned),
-            retry_after: text_of(&head.headers, &RETRY_AFTER)
-                .and_then(|seconds| seconds.trim().parse().ok())
-                .map(|seconds| Duration::from_secs(seconds).min(FETCH_RETRY_AFTER_MAX)),
+            retry_after: retry_after(&head.headers, None),
             body: body.freeze(),
         })
     }
