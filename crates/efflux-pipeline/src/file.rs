@@ -5,9 +5,10 @@ mod expand;
 mod faults;
 mod places;
 
+#[cfg(feature = "declared")]
 pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
-pub(crate) use self::faults::FAULTS_MAX;
-pub(crate) use self::faults::first_of;
+#[cfg(feature = "declared")]
+pub(crate) use self::faults::{FAULTS_MAX, first_of};
 pub use self::faults::{Fault, read, read_in};
 pub use self::places::{Key, Places, fault_at};

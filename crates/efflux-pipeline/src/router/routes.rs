@@ -50,7 +50,7 @@ pub struct RouteRule {
 
 impl RouterSettings {
     /// The topics that it names without a place to fill in, each with the keys that lead to it.
-    #[cfg(feature = "file")]
+    #[cfg(feature = "declared")]
     pub(crate) fn fixed(&self) -> Vec<(Vec<crate::file::Key>, String)> {
         let topic = self.topic.as_ref().and_then(Template::fixed);
         let topic = topic.map(|name| (vec!["topic".into()], name));
