@@ -5,7 +5,7 @@ use std::sync::Arc;
 use efflux_storage::particle::{Id, Message};
 
 use crate::derived_id::derived_id;
-use crate::limits::{OUTPUT_BYTES_DEFAULT_MAX, OUTPUTS_DEFAULT_MAX};
+use crate::limits::{MESSAGE_BYTES, OUTPUT_BYTES_DEFAULT_MAX, OUTPUTS_DEFAULT_MAX};
 use crate::parcel::{CAUSE, CORRELATION, Origin, Parcel};
 use crate::stage_error::StageError;
 use crate::step_name::StepName;
@@ -106,6 +106,14 @@ impl<'a> Emit<'a> {
                 self.max.bytes, self.step
             )));
         }
+        let weight = bytes.saturating_add((self.made.len() + 1).saturating_mul(MESSAGE_BYTES));
+        if weight > OUTPUT_BYTES_DEFAULT_MAX.max(self.max.bytes) {
+            return Err(StageError::rejected(format!(
+                "it becomes more than {OUTPUT_BYTES_DEFAULT_MAX} bytes in step {}, with \
+                 {MESSAGE_BYTES} for each message",
+                self.step
+            )));
+        }
         self.bytes = bytes;
         let message = self.labelled(message);
         self.made.push(Parcel::become_of(&self.origin, message));
@@ -170,6 +178,20 @@ mod tests {
         assert_ne!(ids("split", &["a"]), ids("split-2", &["a"]));
         let two = ids("split", &["a", "a"]);
         assert_ne!(two[0], two[1]);
+    }
+
+    #[test]
+    fn very_many_small_outputs_are_bounded_by_the_memory_that_they_take() {
+        let input = Parcel::of_message(Message::new("in"));
+        let step = "split".parse().unwrap();
+        let mut out = Emit::new(&input, &step, EmitMax::default());
+        let refused = (0..).find_map(|count| Some((count, out.push(Message::new("")).err()?)));
+        let (count, error) = refused.unwrap();
+        assert_eq!(count, OUTPUT_BYTES_DEFAULT_MAX / MESSAGE_BYTES);
+        assert!(
+            error.to_string().contains("512 for each message"),
+            "{error}"
+        );
     }
 
     #[test]

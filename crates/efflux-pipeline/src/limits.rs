@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// Messages that one message may become in one step by default: 1,000,000. A file of that many
-/// lines is still split; a loop that never ends is ended.
+/// Messages that one message may become in one step by default: 1,000,000, which ends a loop that
+/// never ends. Counted with [`MESSAGE_BYTES`], half as many small ones reach the bound of bytes.
 pub const OUTPUTS_DEFAULT_MAX: usize = 1_000_000;
 
-/// Bytes of payload that one message may become in one step by default: 256 MiB. All of it is held
-/// in memory until it is delivered.
+/// Bytes that one message may become by default, in one step and in all of them: 256 MiB. All of it
+/// is held in memory until it is delivered, so each output is counted with [`MESSAGE_BYTES`] besides.
 pub const OUTPUT_BYTES_DEFAULT_MAX: usize = 256 * 1024 * 1024;
 
 /// Bytes that a message is counted with beside its payload, wherever memory is bounded: 512, about

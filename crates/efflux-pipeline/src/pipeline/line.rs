@@ -5,6 +5,7 @@ use std::sync::Arc;
 use efflux_storage::particle::ConsumerName;
 
 use super::delivery::Outage;
+use super::load::Taken;
 use super::options::{Order, PipelineOptions};
 use crate::aggregate::Aggregate;
 use crate::chain::{Chain, Failure};
@@ -72,12 +73,18 @@ impl Line {
         &self,
         receipt: IntakeReceipt,
         parcels: Vec<Parcel>,
-    ) -> Result<(Vec<Parcel>, Vec<Parcel>), Stopped> {
+    ) -> Result<Taken, Stopped> {
         let seed = self.options.seed ^ receipt.0;
         let outcome = self.before.apply(parcels, seed).await?;
         self.counters.add(Count::Filtered, outcome.filtered);
+        let has_failures = !outcome.failures.is_empty();
         self.settle(outcome.failures).await?;
-        Ok((outcome.parcels, outcome.rest))
+        Ok(Taken {
+            receipt,
+            parcels: outcome.parcels,
+            rest: outcome.rest,
+            has_failures,
+        })
     }
 
     /// What becomes of messages behind the aggregate. What failed is settled.

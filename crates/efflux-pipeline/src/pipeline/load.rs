@@ -21,6 +21,8 @@ pub(super) struct Taken {
     pub(super) parcels: Vec<Parcel>,
     /// What is left for later because these became so much.
     pub(super) rest: Vec<Parcel>,
+    /// Whether some failed: perhaps because they became too much.
+    pub(super) has_failures: bool,
 }
 
 impl Load {

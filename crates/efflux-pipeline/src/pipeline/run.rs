@@ -269,20 +269,13 @@ impl<'a> Run<'a> {
             line.take_through(receipt, parcels).await
         };
         let work = async move { trace::noted(work.await) }.instrument(steps);
-        self.working.push_back(Box::pin(async move {
-            let (parcels, rest) = work.await?;
-            Ok(Taken {
-                receipt,
-                parcels,
-                rest,
-            })
-        }));
+        self.working.push_back(Box::pin(work));
     }
 
     /// Loads what became of an intake, and goes on with the rest of it before any other.
     async fn worked(&mut self, mut taken: Taken) -> Result<(), Stopped> {
         let weight: usize = taken.parcels.iter().map(Parcel::weight).sum();
-        self.is_light = taken.rest.is_empty() && weight < SLICE_BYTES;
+        self.is_light = taken.rest.is_empty() && !taken.has_failures && weight < SLICE_BYTES;
         self.window = match self.line.before.hung() {
             0 => (self.window * 2).min(self.line.options.batch.messages),
             _ => 1,
@@ -307,14 +300,9 @@ impl<'a> Run<'a> {
         let work = async move {
             // Its sender is there for as long as this is.
             let _ = room.wait_for(|bytes| *bytes < WAITING_BYTES_MAX).await;
-            let (made, rest) = trace::noted(line.take_through(receipt, rest).await)?;
-            let mut parcels = torn;
-            parcels.extend(made);
-            Ok(Taken {
-                receipt,
-                parcels,
-                rest,
-            })
+            let mut taken = trace::noted(line.take_through(receipt, rest).await)?;
+            taken.parcels.splice(0..0, torn);
+            Ok(taken)
         };
         let steps = steps.unwrap_or_else(Span::none);
         self.working.push_front(Box::pin(work.instrument(steps)));
