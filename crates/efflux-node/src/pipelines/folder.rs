@@ -59,17 +59,22 @@ impl Folder {
     ) -> io::Result<Reloaded> {
         let mut reloaded = Reloaded::default();
         let texts = self.texts(&mut reloaded.faults)?;
+        let documents: Documents = texts
+            .into_iter()
+            .map(|(file, text)| (file, text.map(|text| Document::read(&text, around))))
+            .collect();
         // What its file declares no more gives its name free for another file.
-        let gone = gone(pipelines, &texts, around);
+        let gone = gone(pipelines, &documents);
         for name in &gone {
             let _ = pipelines.remove(name).await;
         }
-        for (file, text) in &texts {
-            let Some(text) = text else {
-                continue;
+        for (file, document) in documents {
+            let taken_in = match document {
+                None => Ok(()),
+                Some(Err(faults)) => Err(faults),
+                Some(Ok(document)) => take_in(pipelines, &file, document, &mut reloaded).await,
             };
-            let taken_in = self.take_in(pipelines, file, text, around, &mut reloaded);
-            if let Err(faults) = taken_in.await {
+            if let Err(faults) = taken_in {
                 let told = faults.iter().map(|fault| format!("{file}: {fault}"));
                 reloaded.faults.extend(told);
             }
@@ -81,47 +86,6 @@ impl Folder {
             }
         }
         Ok(reloaded)
-    }
-
-    async fn take_in(
-        &self,
-        pipelines: &Pipelines,
-        file: &str,
-        text: &str,
-        around: &(dyn Surroundings + Sync),
-        reloaded: &mut Reloaded,
-    ) -> Result<(), Vec<Fault>> {
-        // A pipeline that is declared otherwise gives its name free, once the new text is right.
-        let trial = Document::read(text, around)?;
-        let faults = pipelines.faults(file, &trial);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let mut changed = Vec::new();
-        for name in trial.names() {
-            if let Some((its_file, document)) = pipelines.declared(name)
-                && its_file == file
-                && document.differs(&trial, name)
-            {
-                changed.push(name.to_owned());
-            }
-        }
-        for name in &changed {
-            let _ = pipelines.remove(name).await;
-        }
-        let before: Vec<_> = pipelines.list().into_iter().map(|it| it.name).collect();
-        let names = pipelines.load(file, text, around)?;
-        for name in &names {
-            if before.contains(name) {
-                continue;
-            }
-            let _ = pipelines.start(name).await;
-            match changed.contains(name) {
-                true => reloaded.restarted.push(name.clone()),
-                false => reloaded.started.push(name.clone()),
-            }
-        }
-        Ok(())
     }
 
     /// The text of each file by its name; none for one that cannot be read.
@@ -143,22 +107,58 @@ impl Folder {
     }
 }
 
+/// What each file says; none of one that cannot be read.
+type Documents = BTreeMap<String, Option<Result<Document, Vec<Fault>>>>;
+
 /// The pipelines whose file is gone, or is right and declares them no more.
-fn gone(
-    pipelines: &Pipelines,
-    texts: &BTreeMap<String, Option<String>>,
-    around: &dyn Surroundings,
-) -> Vec<String> {
-    let is_declared = |file: &str, name: &str| match texts.get(file) {
+fn gone(pipelines: &Pipelines, documents: &Documents) -> Vec<String> {
+    let is_declared = |file: &str, name: &str| match documents.get(file) {
         None => false,
-        // What cannot be read says nothing.
-        Some(None) => true,
-        Some(Some(text)) => Document::read(text, around)
-            .map_or(true, |document| document.names().any(|other| other == name)),
+        Some(Some(Ok(document))) => document.settings(name).is_some(),
+        // What is wrong or cannot be read changes nothing.
+        Some(Some(Err(_)) | None) => true,
     };
     let standing = pipelines.list().into_iter();
     let gone = standing.filter(|it| !is_declared(&it.file, &it.name));
     gone.map(|it| it.name).collect()
+}
+
+async fn take_in(
+    pipelines: &Pipelines,
+    file: &str,
+    document: Document,
+    reloaded: &mut Reloaded,
+) -> Result<(), Vec<Fault>> {
+    // A pipeline that is declared otherwise gives its name free, once the new text is right.
+    let faults = pipelines.faults(file, &document);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut changed = Vec::new();
+    for name in document.names() {
+        if let Some((its_file, before)) = pipelines.declared(name)
+            && its_file == file
+            && before.differs(&document, name)
+        {
+            changed.push(name.to_owned());
+        }
+    }
+    for name in &changed {
+        let _ = pipelines.remove(name).await;
+    }
+    let before: Vec<_> = pipelines.list().into_iter().map(|it| it.name).collect();
+    let names = pipelines.take(file, document)?;
+    for name in &names {
+        if before.contains(name) {
+            continue;
+        }
+        let _ = pipelines.start(name).await;
+        match changed.contains(name) {
+            true => reloaded.restarted.push(name.clone()),
+            false => reloaded.started.push(name.clone()),
+        }
+    }
+    Ok(())
 }
 
 /// The text of a file of pipelines.

@@ -70,7 +70,12 @@ impl Pipelines {
         text: &str,
         around: &dyn Surroundings,
     ) -> Result<Vec<String>, Vec<Fault>> {
-        let document = Arc::new(Document::read(text, around)?);
+        self.take(file, Document::read(text, around)?)
+    }
+
+    /// Takes the pipelines of a document in, as [`load`](Self::load) does.
+    pub(super) fn take(&self, file: &str, document: Document) -> Result<Vec<String>, Vec<Fault>> {
+        let document = Arc::new(document);
         let faults = self.faults(file, &document);
         if !faults.is_empty() {
             return Err(faults);
