@@ -46,6 +46,13 @@ mod retry_after;
 #[cfg(any(feature = "http", feature = "webhook"))]
 mod service;
 
+#[cfg(any(
+    feature = "convert",
+    feature = "files",
+    feature = "jq",
+    feature = "split"
+))]
+mod byte_order_mark;
 mod derived_id;
 mod step_name;
 

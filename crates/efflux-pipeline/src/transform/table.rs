@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::stage_error::StageError;
 use crate::transform::limits::COLUMNS_MAX;
 
@@ -58,7 +59,7 @@ impl TableForm {
 impl<'a> Table<'a> {
     /// Reads the first row.
     pub(super) fn read(content: &'a [u8], form: TableForm) -> Result<Self, StageError> {
-        let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
+        let content = without_byte_order_mark(content);
         if let Err(error) = std::str::from_utf8(content) {
             return Err(StageError::rejected(format!(
                 "the table is no UTF-8 text: byte {} does not fit; a table in another encoding, \

@@ -11,10 +11,8 @@ use super::identity::Identity;
 use super::limits::READ_BYTES;
 use super::rows::Rows;
 use super::settings::FilesForm;
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::connector::line_cutter::{Line, LineCutter};
-
-/// What some programs write at the beginning of a file of UTF-8. It is none of the first line's.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A part of a file that becomes one message.
 #[derive(Debug, PartialEq, Eq)]
@@ -181,8 +179,8 @@ fn of_line(line: Line, number: u64, is_json: bool) -> Record {
             (beginning, Some(why))
         }
         Line::Whole(mut line) => {
-            if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
-                line.drain(..BYTE_ORDER_MARK.len());
+            if number == 1 {
+                line.drain(..line.len() - without_byte_order_mark(&line).len());
             }
             let fault = match is_json {
                 true => serde_json::from_slice::<IgnoredAny>(&line).err(),

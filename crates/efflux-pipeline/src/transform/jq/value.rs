@@ -6,13 +6,14 @@
 use jaq_json::{Num, Val};
 use serde::de::IgnoredAny;
 
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 use crate::transform::limits::JSON_DEPTH_MAX;
 
 /// A payload as a value.
 pub(super) fn read(content: &[u8]) -> Result<Val, StageError> {
-    let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
+    let content = without_byte_order_mark(content);
     if !is_flat(content) {
         return Err(StageError::rejected(format!(
             "the payload is JSON that is more than {JSON_DEPTH_MAX} deep"

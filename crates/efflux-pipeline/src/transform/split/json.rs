@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
@@ -41,7 +42,7 @@ impl SplitJson {
     pub(super) fn split(&self, input: &Parcel, out: &mut Emit<'_>) -> Result<(), StageError> {
         let content = input.content()?;
         let content = content.as_ref();
-        let whole = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
+        let whole = without_byte_order_mark(content);
         let mut value: &RawValue = serde_json::from_slice(whole)
             .map_err(|error| StageError::rejected(format!("the payload is no JSON: {error}")))?;
         for name in self.path.iter().flat_map(|path| path.split('.')) {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
@@ -19,10 +20,7 @@ pub struct SplitLines {
 impl SplitLines {
     pub(super) fn split(&self, input: &Parcel, out: &mut Emit<'_>) -> Result<(), StageError> {
         let content = input.content()?;
-        let whole = content
-            .as_ref()
-            .strip_prefix(b"\xEF\xBB\xBF")
-            .unwrap_or(&content);
+        let whole = without_byte_order_mark(&content);
         // What stands behind the last line's end is no line.
         let body = whole.strip_suffix(b"\n").unwrap_or(whole);
         if whole.is_empty() {
