@@ -9,6 +9,6 @@ mod places;
 pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
 #[cfg(feature = "declared")]
-pub(crate) use self::faults::{FAULTS_MAX, first_of};
+pub(crate) use self::faults::first_of;
 pub use self::faults::{Fault, read, read_in};
 pub use self::places::{Key, Places, fault_at};

@@ -331,9 +331,7 @@ impl Pipeline {
 /// What is wrong with steps before a port of this kind: the place of the step that is one too many,
 /// and why.
 pub(crate) fn fault_of_steps(steps: &[Step], port_keeps_position: bool) -> Option<(usize, String)> {
-    if steps.len() > STEPS_MAX {
-        let count = steps.len();
-        let what = format!("it has {count} steps, at most {STEPS_MAX} are allowed");
+    if let Some(what) = too_many_steps(steps.len()) {
         return Some((STEPS_MAX, what));
     }
     for (at, step) in steps.iter().enumerate() {
@@ -358,6 +356,12 @@ pub(crate) fn fault_of_steps(steps: &[Step], port_keeps_position: bool) -> Optio
         }
     }
     None
+}
+
+/// What is wrong with that many steps.
+pub(crate) fn too_many_steps(count: usize) -> Option<String> {
+    let is_wrong = count > STEPS_MAX;
+    is_wrong.then(|| format!("it has {count} steps, at most {STEPS_MAX} are allowed"))
 }
 
 type Parted = (Vec<Step>, Option<(StepName, Aggregate)>, Vec<Step>);

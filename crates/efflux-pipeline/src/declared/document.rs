@@ -10,7 +10,7 @@ use super::example::ExampleSettings;
 use super::pipeline::PipelineSettings;
 use super::stores::Stores;
 use super::tried::{self, TestReport};
-use crate::file::{self, FAULTS_MAX, Fault, Places, Surroundings};
+use crate::file::{self, Fault, Places, Surroundings};
 use crate::pipeline::{Pipeline, PipelineError};
 
 /// The one version of the file's form.
@@ -73,15 +73,9 @@ impl Document {
         for (name, pipeline) in &file.pipeline {
             let within = |fault: BuildFault| fault.within(name.as_str()).within("pipeline");
             faults.extend(pipeline.faults(name).into_iter().map(within));
-            if faults.len() >= FAULTS_MAX {
-                break;
-            }
         }
         for (at, example) in file.test.iter().enumerate() {
             let within = |fault: BuildFault| fault.within(at).within("test");
-            if faults.len() >= FAULTS_MAX {
-                break;
-            }
             faults.extend(example.faults(&file.pipeline).into_iter().map(within));
         }
         if faults.is_empty() {

@@ -248,30 +248,33 @@ impl PipelineSettings {
                 .into_iter()
                 .map(|it| it.within(key).within("connector")),
         );
-        let port = self.port();
-        match (self.steps(), &port) {
-            (Err(of_steps), _) => faults.extend(of_steps),
-            (Ok(steps), Ok(port)) => {
-                let fault = fault_of_steps(&steps, port.keeps_position());
+        let keeps_position = match self.port() {
+            Ok(port) => {
+                faults.extend(self.faults_of_a_circle(&port));
+                self.check(&port).unwrap_or_else(|fault| {
+                    faults.push(fault);
+                    false
+                })
+            }
+            Err(fault) => {
+                faults.push(fault);
+                false
+            }
+        };
+        if keeps_position && !self.connector.is_topic() {
+            let what = "this port keeps the position of a topic, and the messages come from \
+                        elsewhere: bring them into a topic with one pipeline, and out of it with \
+                        another";
+            let key = self.port.as_ref().map_or("", PortKind::key);
+            faults.push(BuildFault::new(what).within(key).within("port"));
+        }
+        match self.steps() {
+            Err(of_steps) => faults.extend(of_steps),
+            Ok(steps) => {
+                let fault = fault_of_steps(&steps, keeps_position);
                 faults.extend(
                     fault.map(|(at, what)| BuildFault::new(what).within(at).within("steps")),
                 );
-            }
-            (Ok(_), Err(_)) => {}
-        }
-        if let Ok(port) = &port {
-            faults.extend(self.faults_of_a_circle(port));
-        }
-        match (port, &self.router) {
-            (Err(fault), _) => faults.push(fault),
-            (Ok(PortKind::Topics(topics)), Some(_)) => {
-                let checked = PortKind::Topics(topics).check(true);
-                faults.extend(checked.err());
-            }
-            (Ok(port), _) => {
-                if let Err(fault) = port.check(self.connector.is_topic()) {
-                    faults.push(fault.within(port.key()).within("port"));
-                }
             }
         }
         match self.dead_letter(name) {
@@ -290,6 +293,16 @@ impl PipelineSettings {
             faults.push(BuildFault::new(what).within(key));
         }
         faults
+    }
+
+    /// Whether the port keeps the position; what is wrong with it, with its place in the pipeline.
+    fn check(&self, port: &PortKind) -> Result<bool, BuildFault> {
+        let checked = port.check();
+        // The short form has the router where the others have the port.
+        match self.router {
+            Some(_) => checked,
+            None => checked.map_err(|fault| fault.within(port.key()).within("port")),
+        }
     }
 
     /// A pipeline that appends to the topic that it reads would never come to an end.

@@ -71,31 +71,18 @@ impl PortKind {
         }
     }
 
-    /// Tells what is wrong with the settings, without asking anything outside. `has_positions` is
-    /// whether the messages come from a topic.
-    pub(super) fn check(&self, has_positions: bool) -> Result<(), BuildFault> {
+    /// Whether it keeps the position of the topic that a pipeline reads; what is wrong with the
+    /// settings, without asking anything outside.
+    pub(super) fn check(&self) -> Result<bool, BuildFault> {
         if let Self::Topics(settings) = self {
             let routes = Routes::new(&settings.router);
             routes.map_err(|what| BuildFault::new(what).within("router"))?;
-            return Ok(());
+            return Ok(false);
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let built = self.build(&clock);
         let port = built.map_err(|error| BuildFault::new(error.reason()))?;
-        if port.is_some_and(|port| port.keeps_position()) && !has_positions {
-            return Err(BuildFault::new(
-                "this port keeps the position of a topic, and the messages come from elsewhere: bring \
-                 them into a topic with one pipeline, and out of it with another",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether it keeps the position of the topic that a pipeline reads.
-    pub(super) fn keeps_position(&self) -> bool {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let built = self.build(&clock).ok().flatten();
-        built.is_some_and(|port| port.keeps_position())
+        Ok(port.is_some_and(|port| port.keeps_position()))
     }
 
     /// The port, which has asked nothing outside yet.

@@ -13,7 +13,8 @@ use super::jq_entry::JqEntry;
 use crate::aggregate::{Aggregate, AggregateForm};
 use crate::file::read_bounded;
 use crate::filter::{DedupeFilter, DedupeSettings, QueryFilter, VerifyFilter, VerifySettings};
-use crate::limits::{AGGREGATED_MESSAGES_MAX, STEPS_MAX};
+use crate::limits::AGGREGATED_MESSAGES_MAX;
+use crate::pipeline::too_many_steps;
 use crate::quantity::{ByteSize, Period};
 use crate::step::Step;
 use crate::step_name::StepName;
@@ -216,9 +217,7 @@ pub(super) fn names(entries: &[StepEntry]) -> Vec<String> {
 /// The steps, each with its name; all that is wrong with them.
 pub(super) fn build(entries: &[StepEntry]) -> Result<Vec<Step>, Vec<BuildFault>> {
     let (mut steps, mut faults): (Vec<Step>, Vec<BuildFault>) = (Vec::new(), Vec::new());
-    if entries.len() > STEPS_MAX {
-        let count = entries.len();
-        let what = format!("it has {count} steps, at most {STEPS_MAX} are allowed");
+    if let Some(what) = too_many_steps(entries.len()) {
         return Err(vec![BuildFault::new(what).within("steps")]);
     }
     for (at, (entry, name)) in entries.iter().zip(names(entries)).enumerate() {

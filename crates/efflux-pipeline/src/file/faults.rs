@@ -10,7 +10,7 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 use super::expand::{Surroundings, expand};
 
 /// Faults that are told at most: 100. Who mends these runs the check again.
-pub(crate) const FAULTS_MAX: usize = 100;
+const FAULTS_MAX: usize = 100;
 
 /// What is wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

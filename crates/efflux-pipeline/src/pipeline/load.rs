@@ -12,6 +12,8 @@ pub(super) struct Load {
     pub(super) settles: Vec<(IntakeReceipt, usize)>,
     /// The sequence that is reached with them.
     pub(super) reaches: Option<u64>,
+    /// About how many bytes of memory they take; set when they begin to wait.
+    pub(super) weight: usize,
 }
 
 /// What became of an intake, as far as it was taken through the steps.
@@ -28,11 +30,6 @@ pub(super) struct Taken {
 impl Load {
     pub(super) const fn is_empty(&self) -> bool {
         self.parcels.is_empty() && self.settles.is_empty() && self.reaches.is_none()
-    }
-
-    /// About how many bytes of memory it takes.
-    pub(super) fn weight(&self) -> usize {
-        self.parcels.iter().map(Parcel::weight).sum()
     }
 }
 

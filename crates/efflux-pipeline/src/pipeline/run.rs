@@ -308,10 +308,10 @@ impl<'a> Run<'a> {
         self.working.push_front(Box::pin(work.instrument(steps)));
     }
 
-    fn load(&mut self, load: Load) {
+    fn load(&mut self, mut load: Load) {
         if !load.is_empty() {
-            let weight = load.weight();
-            self.waiting.send_modify(|bytes| *bytes += weight);
+            load.weight = load.parcels.iter().map(Parcel::weight).sum();
+            self.waiting.send_modify(|bytes| *bytes += load.weight);
             self.loads.push_back(load);
         }
     }
@@ -372,7 +372,7 @@ impl<'a> Run<'a> {
                     .map(|receipt| (receipt, 1))
                     .collect(),
                 parcels: vec![made.parcel],
-                reaches: None,
+                ..Load::default()
             });
         }
     }
@@ -385,12 +385,11 @@ impl<'a> Run<'a> {
             };
             // What waits behind goes along where it may: larger batches cost less.
             let wanted = self.line.options.batch;
-            let mut weight = load.weight();
-            while most == 1 && load.parcels.len() < wanted.messages && weight < wanted.bytes {
+            while most == 1 && load.parcels.len() < wanted.messages && load.weight < wanted.bytes {
                 let Some(next) = self.loads.pop_front() else {
                     break;
                 };
-                weight += next.weight();
+                load.weight += next.weight;
                 load.parcels.extend(next.parcels);
                 load.settles.extend(next.settles);
                 load.reaches = next.reaches.or(load.reaches);
@@ -405,7 +404,7 @@ impl<'a> Run<'a> {
                 trace::noted(deliver(line, load.parcels, position).await)?;
                 Ok(Delivered {
                     settles: load.settles,
-                    weight,
+                    weight: load.weight,
                 })
             };
             self.delivering.push(Box::pin(delivery.instrument(span)));
