@@ -135,6 +135,9 @@ async fn each_batch_of_a_pipeline_is_a_trace_from_its_source_to_its_answer() {
     let (url, told) = collector().await;
     let pipelines = folder.path().to_str().unwrap();
     let (serving, client) = serving(&url, &["--pipelines", pipelines]);
+    // The pipeline makes its topic when it starts, which may be before this or after.
+    let made = client.send(Method::PUT, "/v1/topics/orders", &[], "").await;
+    assert!(made.status.is_success(), "{made:?}");
     let path = "/v1/topics/orders/particles";
     assert_eq!(client.send(Method::POST, path, &[], "a").await.status, 201);
     loop {
