@@ -47,7 +47,17 @@ fn built() -> PathBuf {
         other => other,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let mut build = Command::new(cargo);
+    // The environment describes the package of this test. Build scripts that watch these variables
+    // would run again, and all that depends on them would be built twice.
+    for (name, _) in std::env::vars_os() {
+        let describes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+        let name_text = name.to_string_lossy();
+        if describes.iter().any(|it| name_text.starts_with(it)) {
+            build.env_remove(&name);
+        }
+    }
+    let built = build
         .args([
             "build",
             "--quiet",
@@ -55,6 +65,10 @@ fn built() -> PathBuf {
             "--all-features",
             "--bin",
             "efflux",
+            // With a test among the targets, features are chosen as for the tests themselves, and
+            // what was built for them is built no second time.
+            "--test",
+            "it",
         ])
         .args(["--profile", profile])
         .arg("--target-dir")
