@@ -27,11 +27,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod build_fault;
 mod connectors;
 mod document;
 mod entry;
 mod example;
+#[cfg(test)]
+mod fault_tests;
 mod jq_entry;
 mod pipeline;
 mod ports;

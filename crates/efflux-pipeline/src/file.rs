@@ -2,13 +2,18 @@
 
 mod bounded;
 mod expand;
-mod faults;
+mod fault;
+mod filled;
 mod places;
+mod reading;
+mod shape;
 
 #[cfg(feature = "declared")]
 pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
+pub use self::fault::Fault;
+pub use self::places::{Places, fault_at};
 #[cfg(feature = "declared")]
-pub(crate) use self::faults::first_of;
-pub use self::faults::{Fault, read, read_in};
-pub use self::places::{Key, Places, fault_at};
+pub(crate) use self::reading::Reading;
+pub use self::reading::{read, read_in};
+pub use crate::setting_fault::Key;

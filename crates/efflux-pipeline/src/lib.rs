@@ -32,6 +32,8 @@ mod secret;
 
 mod stage_error;
 
+mod setting_fault;
+
 #[cfg(any(
     feature = "http",
     feature = "mqtt",
@@ -138,6 +140,7 @@ pub use port::{WebhookPort, WebhookPortSettings};
 pub use quantity::{ByteSize, Period, QuantityError};
 pub use router::{Route, RouteRule, Router, RouterSettings, Routes};
 pub use secret::Secret;
+pub use setting_fault::{Key, SettingFault};
 pub use stage::Stage;
 pub use stage_error::StageError;
 pub use step::{Step, StepWork};

@@ -6,5 +6,5 @@ pub(crate) mod limits;
 mod properties;
 mod session;
 
-pub(crate) use broker::{Broker, Session, failed};
+pub(crate) use broker::{Broker, Session, failed, faults};
 pub(crate) use properties::{ID, arrival, checked_topic, properties};

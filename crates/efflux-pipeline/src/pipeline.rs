@@ -215,8 +215,9 @@ impl Pipeline {
     /// # Errors
     /// `Invalid`, with what is wrong.
     pub fn check(&self) -> Result<(), PipelineError> {
-        let checked = self.options.check();
-        checked.map_err(|(_, what)| self.invalid(what))?;
+        if let Some((_, what)) = self.options.faults().into_iter().next() {
+            return Err(self.invalid(what));
+        }
         if let Some((_, what)) = fault_of_steps(&self.steps, self.port.keeps_position()) {
             return Err(self.invalid(what));
         }

@@ -129,13 +129,26 @@ impl Template {
     }
 
     /// The text that every message makes of it, if all make the same.
-    #[cfg(feature = "declared")]
     pub(crate) fn fixed(&self) -> Option<String> {
+        self.is_fixed().then(|| self.filled_with(""))
+    }
+
+    /// The text with this in each of its places.
+    pub(crate) fn filled_with(&self, filling: &str) -> String {
         let texts = self.parts.iter().map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Place { .. } => None,
+            Part::Text(text) => text.as_str(),
+            Part::Place { .. } => filling,
         });
         texts.collect()
+    }
+
+    /// The text that stands before its first place.
+    #[cfg(feature = "fetch")]
+    pub(crate) fn beginning(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
     }
 
     fn reads_data(&self) -> bool {

@@ -82,6 +82,14 @@ impl Store {
         Self::open_with(url, StoreOptions::default()).await
     }
 
+    /// Tells whether a text is the URL of a store, without looking at what is there.
+    ///
+    /// # Errors
+    /// `Invalid` when it is none.
+    pub fn check_url(url: &str) -> Result<()> {
+        open::check(url)
+    }
+
     /// Opens the store at `url` in the way that `options` say.
     ///
     /// # Errors

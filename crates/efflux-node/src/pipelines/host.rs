@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use efflux_flow::pipeline::Counters;
 use efflux_flow::pipeline::declared::{Document, Stores};
 use efflux_flow::pipeline::file::{Fault, Surroundings};
 use efflux_flow::storage::Store;
 use parking_lot::Mutex;
 use thiserror::Error;
 
-use super::running::{Running, Work};
+use super::running::{Running, Told, Work};
 use super::standing::{Standing, State};
 
 /// Pipelines of one program at most: 1024. Each has a task and messages in memory.
@@ -38,8 +37,7 @@ pub enum HostError {
 struct Entry {
     file: String,
     document: Arc<Document>,
-    state: Arc<Mutex<State>>,
-    counters: Arc<Mutex<Arc<Counters>>>,
+    told: Told,
     running: Option<Running>,
 }
 
@@ -86,8 +84,7 @@ impl Pipelines {
             entries.entry(name.clone()).or_insert_with(|| Entry {
                 file: file.to_owned(),
                 document: Arc::clone(&document),
-                state: Arc::new(Mutex::new(State::Stopped)),
-                counters: Arc::default(),
+                told: Told::default(),
                 running: None,
             });
         }
@@ -107,7 +104,10 @@ impl Pipelines {
                 Fault::at(text, place_of(text, name), what)
             });
         let mut faults: Vec<Fault> = taken.collect();
-        if entries.len() + document.names().count() > PIPELINES_MAX {
+        let others = entries
+            .keys()
+            .filter(|name| document.settings(name).is_none());
+        if others.count() + document.names().count() > PIPELINES_MAX {
             let what = format!("there are more than {PIPELINES_MAX} pipelines");
             faults.push(Fault::at(text, 0, what));
         }
@@ -126,7 +126,7 @@ impl Pipelines {
         let work = {
             let entries = self.entries.lock();
             let entry = entries.get(name).ok_or_else(|| not_found(name))?;
-            if *entry.state.lock() == State::Running {
+            if *entry.told.state.lock() == State::Running {
                 return Ok(());
             }
             Work {
@@ -134,17 +134,18 @@ impl Pipelines {
                 document: Arc::clone(&entry.document),
                 stores: Arc::clone(&self.stores),
                 ends_when_idle: *self.ends_when_idle.lock(),
-                state: Arc::clone(&entry.state),
-                counters: Arc::clone(&entry.counters),
+                told: Told::default(),
             }
         };
         let opened = work.open().await.ok_or_else(|| not_found(name))?;
         let mut entries = self.entries.lock();
         let entry = entries.get_mut(name).ok_or_else(|| not_found(name))?;
-        // Another call may have started it meanwhile.
-        if *entry.state.lock() == State::Running {
+        // Another call may have started it meanwhile, or put another pipeline in its place.
+        let is_other = !Arc::ptr_eq(&entry.document, &work.document);
+        if is_other || *entry.told.state.lock() == State::Running {
             return Ok(());
         }
+        entry.told = work.told.clone();
         entry.running = work.begin(opened);
         Ok(())
     }
@@ -196,8 +197,8 @@ impl Pipelines {
         let shown = entries.iter().map(|(name, entry)| Standing {
             name: name.clone(),
             file: entry.file.clone(),
-            state: entry.state.lock().clone(),
-            counts: entry.counters.lock().counts(),
+            state: entry.told.state.lock().clone(),
+            counts: entry.told.counters.lock().counts(),
         });
         shown.collect()
     }
@@ -274,6 +275,24 @@ mod tests {
             assert_eq!(standing.counts.delivered, 1);
         }
         assert_eq!(target.head().sequence.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_many_pipelines_is_loaded_again() {
+        let many: String = (0..600)
+            .map(|number| {
+                format!(
+                    "[pipeline.p{number}]\nconnector = {{ topic = {{ name = \"a\" }} }}\n\
+                     router = {{ topic = \"b\" }}\n"
+                )
+            })
+            .collect();
+        let text = format!("version = 1\n{many}");
+        let (_store, pipelines) = hosted(&text).await;
+        assert_eq!(pipelines.load("a.toml", &text, &none).unwrap().len(), 600);
+        let other = text.replace("pipeline.p", "pipeline.q");
+        let faults = pipelines.load("b.toml", &other, &none).unwrap_err();
+        assert!(faults[0].what.contains("more than 1024"), "{faults:?}");
     }
 
     #[tokio::test]

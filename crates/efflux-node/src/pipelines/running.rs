@@ -1,10 +1,12 @@
 //! A pipeline in a task of its own: at work, or waiting for what it needs to begin.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use efflux_flow::pipeline::declared::{Document, Stores};
 use efflux_flow::pipeline::{Counters, Pipeline, PipelineError, PipelineOptions};
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,8 +26,24 @@ pub(super) struct Work {
     pub(super) document: Arc<Document>,
     pub(super) stores: Arc<Stores>,
     pub(super) ends_when_idle: Option<Duration>,
+    /// Its own: one that is started anew meanwhile has others.
+    pub(super) told: Told,
+}
+
+/// Where a pipeline that works tells how it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) counters: Arc<Mutex<Arc<Counters>>>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State::Stopped)),
+            counters: Arc::default(),
+        }
+    }
 }
 
 /// A task that works on a pipeline. It ends when this is dropped.
@@ -71,7 +89,17 @@ impl Work {
         Some(Running { stop, task })
     }
 
-    async fn work(
+    /// Works; a pipeline that panics is told as failed.
+    async fn work(self, opened: Result<Pipeline, PipelineError>, stopped: watch::Receiver<bool>) {
+        let (name, state) = (self.name.clone(), Arc::clone(&self.told.state));
+        let worked = AssertUnwindSafe(self.worked(opened, stopped)).catch_unwind();
+        if worked.await.is_err() {
+            tracing::error!(pipeline = %name, "the pipeline panicked");
+            *state.lock() = State::Failed("it panicked, which is an error of Efflux".to_owned());
+        }
+    }
+
+    async fn worked(
         self,
         mut opened: Result<Pipeline, PipelineError>,
         mut stopped: watch::Receiver<bool>,
@@ -84,11 +112,8 @@ impl Work {
                 Err(_) => {}
             }
             tokio::select! {
-                asked = stopped.wait_for(|stop| *stop) => {
-                    // Without its sender it was started anew, and the state is the other one's.
-                    if asked.is_ok() {
-                        *self.state.lock() = State::Stopped;
-                    }
+                _ = stopped.wait_for(|stop| *stop) => {
+                    *self.told.state.lock() = State::Stopped;
                     return;
                 }
                 () = sleep(wait) => {}
@@ -97,6 +122,10 @@ impl Work {
             let Some(again) = self.open().await else {
                 return;
             };
+            // It was started anew meanwhile, and that one works.
+            if stopped.has_changed().is_err() {
+                return;
+            }
             opened = again;
             self.tell(&opened);
         };
@@ -106,7 +135,7 @@ impl Work {
         };
         let ended = pipeline.run(until).await;
         let is_stopped = *stopped.borrow();
-        *self.state.lock() = match ended {
+        *self.told.state.lock() = match ended {
             Ok(()) if is_stopped => State::Stopped,
             Ok(()) => State::Ended,
             Err(error) => {
@@ -117,9 +146,9 @@ impl Work {
     }
 
     fn tell(&self, opened: &Result<Pipeline, PipelineError>) {
-        *self.state.lock() = match opened {
+        *self.told.state.lock() = match opened {
             Ok(pipeline) => {
-                *self.counters.lock() = pipeline.counters();
+                *self.told.counters.lock() = pipeline.counters();
                 State::Running
             }
             Err(error) => {
@@ -127,5 +156,57 @@ impl Work {
                 State::Failed(error.to_string())
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use efflux_flow::pipeline::{
+        Connector, Intake, IntakeMax, IntakeReceipt, StageError, TopicsPort,
+    };
+    use efflux_flow::storage::particle::TopicName;
+    use efflux_flow::storage::{Store, TopicOptions};
+
+    struct Panics;
+
+    #[async_trait]
+    impl Connector for Panics {
+        async fn poll(&self, _max: IntakeMax) -> Result<Option<Intake>, StageError> {
+            panic!("as a connector of somebody else may");
+        }
+
+        async fn ack(&self, _receipt: IntakeReceipt) -> Result<(), StageError> {
+            Ok(())
+        }
+
+        async fn nack(&self, _receipt: IntakeReceipt, _why: &StageError) -> Result<(), StageError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_that_panics_is_told_as_failed() {
+        let store = Store::open("mem:").await.unwrap();
+        let text = "version = 1\n[pipeline.copy]\nconnector = { stdin = {} }\n\
+                    router = { topic = \"b\" }\n";
+        let document = Document::read(text, &|_: &str| None).unwrap();
+        let work = Work {
+            name: "copy".to_owned(),
+            document: Arc::new(document),
+            stores: Arc::new(Stores::beside(store.clone())),
+            ends_when_idle: None,
+            told: Told::default(),
+        };
+        let told = work.told.clone();
+        let topic: TopicName = "b".parse().unwrap();
+        let port = TopicsPort::new(store.clone(), topic, Some(TopicOptions::default()));
+        let pipeline = Pipeline::from_connector("copy".parse().unwrap(), Panics, port)
+            .with_dead_letters(store, "dead".parse().unwrap());
+        let running = work.begin(Ok(pipeline)).unwrap();
+        running.ended().await;
+        let state = told.state.lock().clone();
+        assert!(state.failure().is_some(), "{state:?}");
     }
 }

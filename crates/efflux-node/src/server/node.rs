@@ -44,7 +44,7 @@ pub(crate) struct Node {
     administering: Activity,
     topics: RwLock<Topics>,
     consumers: OpenConsumers,
-    hosting: Option<Hosting>,
+    hosting: Option<Arc<Hosting>>,
 }
 
 fn units(bytes: usize) -> u32 {
@@ -136,12 +136,12 @@ impl Node {
 
     /// The node, running pipelines.
     pub(crate) fn with_hosting(mut self, hosting: Option<Hosting>) -> Self {
-        self.hosting = hosting;
+        self.hosting = hosting.map(Arc::new);
         self
     }
 
     /// The pipelines that it runs; none when its settings name no folder.
-    pub(crate) const fn hosting(&self) -> Option<&Hosting> {
+    pub(crate) const fn hosting(&self) -> Option<&Arc<Hosting>> {
         self.hosting.as_ref()
     }
 
@@ -333,7 +333,7 @@ impl Node {
             tracing::warn!("an administrative action did not finish in time");
         }
         if let Some(hosting) = &self.hosting {
-            hosting.pipelines().stop_all().await;
+            hosting.close().await;
         }
         self.consumers.clear().await;
         self.topics.write().open.clear();

@@ -19,11 +19,11 @@ use tokio::time::{Instant, sleep_until};
 
 use self::elements::elements;
 use self::exchange::{Answer, Exchange, Validators};
-use self::limits::{BODY_BYTES_MAX, EVERY_MIN, PATH_NAMES_MAX};
 pub use self::settings::{HttpElements, HttpPollSettings};
 use super::{Connector, Intake, IntakeMax, IntakeReceipt};
 use crate::derived_id::derived_id;
 use crate::parcel::Parcel;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// What a URL answers to a GET, asked from time to time: each new answer is one message, or each of
@@ -90,30 +90,12 @@ impl HttpPollConnector {
     /// # Errors
     /// `Fatal` when the settings are wrong, or the file of authorities cannot be read.
     pub fn new(settings: HttpPollSettings) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         let exchange = Exchange::new(&settings)?;
-        if settings.every.0 < EVERY_MIN || settings.timeout.0.is_zero() {
-            return Err(StageError::fatal(format!(
-                "a request every {}, which may take {}: at least {EVERY_MIN:?} and some time are needed",
-                settings.every, settings.timeout
-            )));
-        }
-        if !(1..=BODY_BYTES_MAX).contains(&settings.body_max.0) {
-            let asked = settings.body_max;
-            return Err(StageError::fatal(format!(
-                "an answer of {asked}: 1 to {BODY_BYTES_MAX} bytes are allowed"
-            )));
-        }
         let elements = settings.elements.map(|elements| {
             let names = elements.path.split_terminator('.').map(ToOwned::to_owned);
             (names.collect::<Vec<_>>(), elements)
         });
-        if let Some((names, HttpElements { path, .. })) = &elements
-            && (names.len() > PATH_NAMES_MAX || names.iter().any(String::is_empty))
-        {
-            return Err(StageError::fatal(format!(
-                "{path:?} is no path: at most {PATH_NAMES_MAX} names with dots between them"
-            )));
-        }
         Ok(Self {
             place: exchange.place(),
             url: settings.url,

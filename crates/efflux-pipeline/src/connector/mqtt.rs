@@ -18,10 +18,11 @@ use crate::arrival::{WithoutId, nonce};
 use crate::connector::{Connector, Intake, IntakeMax, IntakeReceipt};
 use crate::derived_id::derived_id;
 use crate::mqtt::limits::{KEEP_ALIVE_DEFAULT, RECEIVE_MAX_DEFAULT, REQUESTS_BESIDE};
-use crate::mqtt::{Broker, ID, Session, arrival, failed};
+use crate::mqtt::{Broker, ID, Session, arrival, failed, faults};
 use crate::parcel::Parcel;
 use crate::quantity::Period;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// What a connector of MQTT has to know.
@@ -70,6 +71,36 @@ const fn keep_alive_default() -> Period {
 
 fn id_property_default() -> String {
     ID.to_owned()
+}
+
+impl MqttConnectorSettings {
+    /// All that is wrong, without asking the broker.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let (user, password) = (self.user.as_ref(), self.password.as_ref());
+        let mut faults = faults(&self.url, user, password, self.keep_alive.0);
+        for (is_right, name, what) in [
+            (
+                self.receive_max > 0,
+                "receive_max",
+                "receive_max has to be at least 1",
+            ),
+            (
+                !self.client_id.is_empty(),
+                "client_id",
+                "client_id is empty",
+            ),
+            (!self.topics.is_empty(), "topics", "topics names no topic"),
+        ] {
+            faults.extend(SettingFault::unless(is_right, name, what));
+        }
+        for (at, filter) in self.topics.iter().enumerate() {
+            if !is_filter(filter) {
+                let what = format!("topics holds {filter:?}, which is no filter of topics");
+                faults.push(SettingFault::of(at, what).within("topics"));
+            }
+        }
+        faults
+    }
 }
 
 /// Brings messages of an MQTT 5 broker, with quality of service 1 and a session that the broker
@@ -137,22 +168,7 @@ impl MqttConnector {
     /// # Errors
     /// `Fatal` when the url is none, or a setting is out of its bounds.
     pub fn new(settings: MqttConnectorSettings) -> Result<Self, StageError> {
-        for (is_wrong, told) in [
-            (
-                settings.receive_max == 0,
-                "receive_max has to be at least 1",
-            ),
-            (settings.client_id.is_empty(), "client_id is empty"),
-            (settings.topics.is_empty(), "topics names no topic"),
-            (
-                !rumqttc_valid(&settings.topics),
-                "topics holds what is no filter of topics",
-            ),
-        ] {
-            if is_wrong {
-                return Err(StageError::fatal(told));
-            }
-        }
+        SettingFault::none_of(settings.faults())?;
         let (user, password) = (settings.user.as_ref(), settings.password.as_ref());
         let (ca_file, keep_alive) = (settings.ca_file.clone(), settings.keep_alive.0);
         Ok(Self {
@@ -240,8 +256,17 @@ impl MqttConnector {
 }
 
 /// Whether all of these are filters of topics.
-fn rumqttc_valid(topics: &[String]) -> bool {
-    topics.iter().all(|topic| rumqttc::valid_filter(topic))
+/// Whether a broker takes this as a filter of topics.
+fn is_filter(filter: &str) -> bool {
+    // A shared subscription: the name of the group, and the filter that it shares.
+    let shared = filter.strip_prefix("$share/");
+    let is_whole = shared.is_none_or(|shared| {
+        let parts = shared.split_once('/');
+        parts.is_some_and(|(group, filter)| {
+            !group.is_empty() && !group.contains(['+', '#']) && rumqttc::valid_filter(filter)
+        })
+    });
+    is_whole && rumqttc::valid_filter(filter)
 }
 
 /// Keeps a connection alive, and hands on what comes, until it ends.

@@ -24,6 +24,7 @@ use crate::connector::{Connector, Intake, IntakeMax, IntakeReceipt};
 use crate::derived_id::derived_id;
 use crate::parcel::Parcel;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// What a connector of RabbitMQ has to know.
@@ -50,6 +51,26 @@ pub struct RabbitMqConnectorSettings {
 
 const fn prefetch_default() -> u16 {
     PREFETCH_DEFAULT
+}
+
+impl RabbitMqConnectorSettings {
+    /// All that is wrong, without asking the broker.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let of_url = Broker::new(&self.url, None).err();
+        let of_url = of_url.map(|error| SettingFault::from(error).within("url"));
+        let mut faults: Vec<_> = of_url.into_iter().collect();
+        let of_queue = short("the queue's name", &self.queue).err();
+        faults.extend(of_queue.map(|error| SettingFault::from(error).within("queue")));
+        let no_queue = "no queue is named";
+        faults.extend(SettingFault::unless(
+            !self.queue.is_empty(),
+            "queue",
+            no_queue,
+        ));
+        let what = "prefetch has to be at least 1";
+        faults.extend(SettingFault::unless(self.prefetch > 0, "prefetch", what));
+        faults
+    }
 }
 
 /// Brings the messages of a queue.
@@ -103,12 +124,7 @@ impl RabbitMqConnector {
     /// # Errors
     /// `Fatal` when the url is none, or a setting is out of its bounds.
     pub fn new(settings: RabbitMqConnectorSettings) -> Result<Self, StageError> {
-        if settings.prefetch == 0 {
-            return Err(StageError::fatal("prefetch has to be at least 1"));
-        }
-        if let Err(error) = short("the queue's name", &settings.queue) {
-            return Err(StageError::fatal(error.reason()));
-        }
+        SettingFault::none_of(settings.faults())?;
         Ok(Self {
             broker: Broker::new(&settings.url, settings.ca_file.clone())?,
             settings,

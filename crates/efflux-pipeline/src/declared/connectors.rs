@@ -7,7 +7,6 @@ use efflux_storage::{Start, Topic, TopicOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build_fault::BuildFault;
 use super::stores::Stores;
 use crate::connector::{
     Connector, FilesConnector, FilesSettings, HttpPollConnector, HttpPollSettings, MqttConnector,
@@ -15,6 +14,7 @@ use crate::connector::{
     StdinSettings,
 };
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// Where messages come from.
@@ -66,7 +66,7 @@ impl TopicSettings {
     }
 
     /// Where a pipeline begins.
-    pub(super) fn start(&self) -> Result<Start, BuildFault> {
+    pub(super) fn start(&self) -> Result<Start, SettingFault> {
         match self.start.as_str() {
             "root" => return Ok(Start::Root),
             "head" => return Ok(Start::Head),
@@ -80,14 +80,16 @@ impl TopicSettings {
                  2026-01-01T00:00:00Z",
                 self.start
             );
-            BuildFault::new(what).within("start")
+            SettingFault::new(what).within("start")
         })
     }
 
-    fn faults(&self) -> Vec<BuildFault> {
+    fn faults(&self) -> Vec<SettingFault> {
         let name = self.name.parse::<TopicName>().err();
-        let name = name.map(|error| BuildFault::new(error.to_string()).within("name"));
-        name.into_iter().chain(self.start().err()).collect()
+        let name = name.map(|error| SettingFault::new(error.to_string()).within("name"));
+        let of_store = Stores::faults(self.store.as_deref(), self.token.as_ref());
+        let own = name.into_iter().chain(self.start().err());
+        own.chain(of_store).collect()
     }
 
     async fn open(&self, stores: &Stores) -> Result<Topic, StageError> {
@@ -113,15 +115,23 @@ impl ConnectorKind {
         }
     }
 
-    /// Tells what is wrong with the settings, without asking anything outside.
-    pub(super) fn faults(&self) -> Vec<BuildFault> {
-        match self {
+    /// All that is wrong with the settings, without asking anything outside.
+    pub(super) fn faults(&self) -> Vec<SettingFault> {
+        let faults = match self {
             Self::Topic(topic) => topic.faults(),
-            other => {
-                let built = other.build("");
-                let fault = built.err().map(|error| BuildFault::new(error.reason()));
+            Self::Files(settings) => settings.faults(),
+            Self::Rabbitmq(settings) => settings.faults(),
+            Self::Mqtt(settings) => settings.faults(),
+            Self::HttpPoll(settings) => settings.faults(),
+            Self::Stdin(_) => Vec::new(),
+        };
+        match faults.is_empty() {
+            true => {
+                let fault = self.build("").err();
+                let fault = fault.map(|error| SettingFault::lack(error.reason()));
                 fault.into_iter().collect()
             }
+            false => faults,
         }
     }
 

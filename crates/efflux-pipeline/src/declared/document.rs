@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build_fault::BuildFault;
 use super::example::ExampleSettings;
 use super::pipeline::PipelineSettings;
 use super::stores::Stores;
 use super::tried::{self, TestReport};
-use crate::file::{self, Fault, Places, Surroundings};
+use crate::file::{Fault, Reading, Surroundings};
 use crate::pipeline::{Pipeline, PipelineError};
+use crate::setting_fault::{Key, SettingFault};
 
 /// The one version of the file's form.
 const VERSION: u32 = 1;
@@ -23,7 +23,8 @@ const BYTES_MAX: usize = 1024 * 1024;
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct DocumentFile {
     /// The version of the file's form: 1.
-    pub version: u32,
+    #[schemars(required, extend("const" = VERSION))]
+    pub version: Option<u32>,
     /// The pipelines, by their names.
     #[serde(default)]
     pub pipeline: BTreeMap<String, PipelineSettings>,
@@ -52,40 +53,65 @@ impl std::fmt::Debug for Values {
     }
 }
 
+impl DocumentFile {
+    /// All that is wrong with the values, as far as that can be told without asking anything outside;
+    /// of an example, with the pipeline that it tries.
+    fn faults(&self) -> Vec<(Option<String>, SettingFault)> {
+        let mut faults = Vec::new();
+        match self.version {
+            Some(VERSION) => {}
+            Some(version) => {
+                let what = format!("version {version} is not known; it is {VERSION}");
+                faults.push((None, SettingFault::of("version", what)));
+            }
+            None => {
+                let what =
+                    format!("the file does not tell its form: begin with `version = {VERSION}`");
+                faults.push((None, SettingFault::lack(what).within("version")));
+            }
+        }
+        for (name, pipeline) in &self.pipeline {
+            let within = |fault: SettingFault| fault.within(name.as_str()).within("pipeline");
+            let found = pipeline.faults(name).into_iter().map(within);
+            faults.extend(found.map(|fault| (None, fault)));
+        }
+        for (at, example) in self.test.iter().enumerate() {
+            let found = example.faults(&self.pipeline).into_iter();
+            let found = found.map(|fault| fault.within(at).within("test"));
+            faults.extend(found.map(|fault| (Some(example.pipeline.clone()), fault)));
+        }
+        faults
+    }
+}
+
 impl Document {
     /// Reads a file, with variables and secrets filled in.
     ///
     /// # Errors
-    /// What is wrong, in the order of the places: first of the syntax, then of the shape, then of what
-    /// the values mean, such as a query that is none. 100 faults are told at once.
+    /// What is wrong, in the order of the places: of the syntax; when nothing is, of the shape and of what
+    /// the values mean, such as a query that is none. No fault tells what a variable or a file holds.
+    /// 100 faults are told at once.
     pub fn read(text: &str, around: &dyn Surroundings) -> Result<Self, Vec<Fault>> {
         if text.len() > BYTES_MAX {
             let bytes = text.len();
             let what = format!("the file has {bytes} bytes, at most {BYTES_MAX} are allowed");
             return Err(vec![Fault::at(text, 0, what)]);
         }
-        let file: DocumentFile = file::read_in(text, around)?;
-        let mut faults = Vec::new();
-        if file.version != VERSION {
-            let what = format!("version {} is not known; it is {VERSION}", file.version);
-            faults.push(BuildFault::new(what).within("version"));
+        let mut reading: Reading<'_, DocumentFile> = Reading::of(text, Some(around))?;
+        let faults = reading.value().map(DocumentFile::faults);
+        for (tried, fault) in faults.unwrap_or_default() {
+            // Of steps that could not be read, nobody knows the names.
+            let of_gap = tried.is_some_and(|pipeline| {
+                fault.is_lack() && reading.has_gap(&["pipeline".into(), Key::Name(pipeline)])
+            });
+            if !of_gap {
+                reading.add(&fault);
+            }
         }
-        for (name, pipeline) in &file.pipeline {
-            let within = |fault: BuildFault| fault.within(name.as_str()).within("pipeline");
-            faults.extend(pipeline.faults(name).into_iter().map(within));
-        }
-        for (at, example) in file.test.iter().enumerate() {
-            let within = |fault: BuildFault| fault.within(at).within("test");
-            faults.extend(example.faults(&file.pipeline).into_iter().map(within));
-        }
-        if faults.is_empty() {
-            let values = Values(file::read_in(text, around)?);
-            let text = text.to_owned();
-            return Ok(Self { file, values, text });
-        }
-        let places = Places::of(text);
-        let faults = faults.into_iter().map(|it| it.placed(&places));
-        Err(file::first_of(text, faults.collect()))
+        reading.check()?;
+        let values = Values(reading.again().unwrap_or_default());
+        let (file, text) = (reading.whole()?, text.to_owned());
+        Ok(Self { file, values, text })
     }
 
     /// The names of the pipelines, in ascending order.

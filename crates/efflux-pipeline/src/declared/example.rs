@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::build_fault::BuildFault;
 use super::pipeline::PipelineSettings;
 use super::steps;
 use crate::file::read_bounded;
+use crate::setting_fault::SettingFault;
 
 /// An example: messages that go into a pipeline, and those that are to come out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -94,10 +94,13 @@ pub struct ExpectedFailure {
 
 impl ExampleSettings {
     /// What is wrong with the example itself.
-    pub(super) fn faults(&self, pipelines: &BTreeMap<String, PipelineSettings>) -> Vec<BuildFault> {
+    pub(super) fn faults(
+        &self,
+        pipelines: &BTreeMap<String, PipelineSettings>,
+    ) -> Vec<SettingFault> {
         let Some(pipeline) = pipelines.get(&self.pipeline) else {
             let what = format!("there is no pipeline {:?}", self.pipeline);
-            return vec![BuildFault::new(what).within("pipeline")];
+            return vec![SettingFault::lack(what).within("pipeline")];
         };
         let mut faults = Vec::new();
         let names = steps::names(&pipeline.steps);
@@ -107,7 +110,7 @@ impl ExampleSettings {
                 && !names.contains(name)
             {
                 let what = format!("there is no step {name:?}; there are {}", names.join(", "));
-                faults.push(BuildFault::new(what).within(key));
+                faults.push(SettingFault::lack(what).within(key));
             }
         }
         let place = |name: &Option<String>| {
@@ -118,7 +121,7 @@ impl ExampleSettings {
             && through < from
         {
             let what = "this step lies before the one to begin with: nothing would be tried";
-            faults.push(BuildFault::new(what).within("through"));
+            faults.push(SettingFault::new(what).within("through"));
         }
         for (at, input) in self.input.iter().enumerate() {
             let made = input.message(self, at);
@@ -134,25 +137,25 @@ impl ExampleMessage {
         &self,
         example: &ExampleSettings,
         at: usize,
-    ) -> Result<Message, BuildFault> {
+    ) -> Result<Message, SettingFault> {
         let payload = match (&self.text, &self.json, &self.hex, &self.file) {
             (Some(text), None, None, None) => text.clone().into_bytes(),
             (None, Some(json), None, None) => json.to_string().into_bytes(),
             (None, None, Some(hex), None) => {
-                unhex(hex).ok_or_else(|| BuildFault::new("these are no bytes").within("hex"))?
+                unhex(hex).ok_or_else(|| SettingFault::new("these are no bytes").within("hex"))?
             }
             (None, None, None, Some(path)) => read_bounded(path, PAYLOAD_BYTES_MAX)
-                .map_err(|what| BuildFault::new(what).within("file"))?,
+                .map_err(|what| SettingFault::new(what).within("file"))?,
             (None, None, None, None) => Vec::new(),
             _ => {
                 let what = "a payload is given once: as text, json, hex or file";
-                return Err(BuildFault::new(what));
+                return Err(SettingFault::new(what));
             }
         };
         let id = match &self.id {
             Some(id) => id
                 .parse()
-                .map_err(|error| BuildFault::new(format!("{error}")).within("id"))?,
+                .map_err(|error| SettingFault::new(format!("{error}")).within("id"))?,
             None => {
                 let number = at.to_le_bytes();
                 crate::derived_id(&[example.name.as_bytes(), &number])
@@ -172,7 +175,7 @@ impl ExampleMessage {
             message = message.with_property(name, value);
         }
         let checked = message.check();
-        checked.map_err(|error| BuildFault::new(error.to_string()))?;
+        checked.map_err(|error| SettingFault::new(error.to_string()))?;
         Ok(message)
     }
 }

@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::build_fault::BuildFault;
+use crate::setting_fault::SettingFault;
 use crate::transform::{JqError, JqSettings};
 
 /// A program of jq: its text alone, or a table with its bounds.
@@ -23,9 +23,16 @@ impl JqEntry {
         &self.settings
     }
 
+    /// What is wrong beside the program.
+    pub(super) fn faults(&self) -> Vec<SettingFault> {
+        let what = "0 steps: no program could be run";
+        let fault = SettingFault::unless(self.settings.steps_max > 0, "steps_max", what);
+        fault.into_iter().collect()
+    }
+
     /// What is wrong with the program, at its place.
-    pub(super) fn fault(&self, error: JqError) -> BuildFault {
-        let fault = BuildFault::at_byte(error.at, error.what);
+    pub(super) fn fault(&self, error: JqError) -> SettingFault {
+        let fault = SettingFault::at_byte(error.at, error.what);
         match self.is_text {
             true => fault,
             false => fault.within("program"),

@@ -1,10 +1,10 @@
 //! One pipeline of a file.
 
+use efflux_storage::Start;
 use efflux_storage::particle::{ConsumerName, TopicName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build_fault::BuildFault;
 use super::connectors::{ConnectorKind, Opened};
 use super::ports::{PortKind, TopicsSettings};
 use super::steps::{self, StepEntry};
@@ -14,6 +14,7 @@ use crate::pipeline::{Order, Pipeline, PipelineError, PipelineOptions, Source, f
 use crate::policy::{Policy, Retry, Then};
 use crate::quantity::{ByteSize, Period};
 use crate::router::RouterSettings;
+use crate::setting_fault::SettingFault;
 use crate::stage::Stage;
 use crate::step::Step;
 
@@ -22,7 +23,8 @@ use crate::step::Step;
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct PipelineSettings {
     /// Where messages come from.
-    pub connector: ConnectorKind,
+    #[schemars(required)]
+    pub connector: Option<ConnectorKind>,
     /// What becomes of them, one step after the other.
     #[serde(default)]
     pub steps: Vec<StepEntry>,
@@ -190,14 +192,17 @@ impl PipelineSettings {
             policy: self.on_error.policy(),
             rate_max: self.rate_max,
             lease: self.lease.0,
-            start: self.connector.start(),
+            start: self
+                .connector
+                .as_ref()
+                .map_or(Start::Root, ConnectorKind::start),
             drain: self.drain.0,
             ..PipelineOptions::default()
         }
     }
 
     /// Where it delivers.
-    pub(super) fn port(&self) -> Result<PortKind, BuildFault> {
+    pub(super) fn port(&self) -> Result<PortKind, SettingFault> {
         match (&self.port, &self.router) {
             (Some(port), None) => Ok(port.clone()),
             (None, Some(router)) => Ok(PortKind::Topics(TopicsSettings {
@@ -205,25 +210,25 @@ impl PipelineSettings {
                 store: None,
                 token: None,
             })),
-            (Some(_), Some(_)) => Err(BuildFault::new(
+            (Some(_), Some(_)) => Err(SettingFault::new(
                 "the pipeline has a port and a router; a router stands inside a port of topics",
             )
             .within("router")),
-            (None, None) => Err(BuildFault::new(
+            (None, None) => Err(SettingFault::lack(
                 "the pipeline goes nowhere: give it a `port`, or a `router` to topics",
             )),
         }
     }
 
     /// The steps that it consists of.
-    pub(super) fn steps(&self) -> Result<Vec<Step>, Vec<BuildFault>> {
+    pub(super) fn steps(&self) -> Result<Vec<Step>, Vec<SettingFault>> {
         steps::build(&self.steps)
     }
 
     /// The dead-letter topic.
-    fn dead_letter(&self, name: &str) -> Result<TopicName, BuildFault> {
-        let told = |error| BuildFault::new(format!("{error}"));
-        match (&self.on_error.dead_letter, self.connector.topic_here()) {
+    fn dead_letter(&self, name: &str) -> Result<TopicName, SettingFault> {
+        let told = |error| SettingFault::new(format!("{error}"));
+        match (&self.on_error.dead_letter, self.topic_here()) {
             (Some(topic), _) => topic
                 .parse()
                 .map_err(|error| told(error).within("dead_letter").within("on_error")),
@@ -232,82 +237,89 @@ impl PipelineSettings {
         }
     }
 
+    /// The topic that it reads in the store beside it, if it does.
+    fn topic_here(&self) -> Option<&str> {
+        self.connector.as_ref()?.topic_here()
+    }
+
     /// All that is wrong with it, as far as that can be told without asking anything outside.
-    pub(super) fn faults(&self, name: &str) -> Vec<BuildFault> {
+    pub(super) fn faults(&self, name: &str) -> Vec<SettingFault> {
         let mut faults = Vec::new();
         if let Err(error) = name.parse::<ConsumerName>() {
-            faults.push(BuildFault::new(format!(
+            faults.push(SettingFault::new(format!(
                 "{name:?} is no pipeline's name: {error}"
             )));
         }
-        let of_connector = self.connector.faults();
+        let of_connector = self.faults_of_connector();
         let has_source = of_connector.is_empty();
-        let key = self.connector.key();
-        faults.extend(
-            of_connector
-                .into_iter()
-                .map(|it| it.within(key).within("connector")),
-        );
-        let keeps_position = match self.port() {
-            Ok(port) => {
-                faults.extend(self.faults_of_a_circle(&port));
-                self.check(&port).unwrap_or_else(|fault| {
-                    faults.push(fault);
-                    false
-                })
-            }
-            Err(fault) => {
-                faults.push(fault);
-                false
-            }
-        };
-        if keeps_position && !self.connector.is_topic() {
-            let what = "this port keeps the position of a topic, and the messages come from \
-                        elsewhere: bring them into a topic with one pipeline, and out of it with \
-                        another";
-            let key = self.port.as_ref().map_or("", PortKind::key);
-            faults.push(BuildFault::new(what).within(key).within("port"));
-        }
+        faults.extend(of_connector);
+        let (keeps_position, of_port) = self.checked_port();
+        faults.extend(of_port);
         match self.steps() {
             Err(of_steps) => faults.extend(of_steps),
             Ok(steps) => {
                 let fault = fault_of_steps(&steps, keeps_position);
                 faults.extend(
-                    fault.map(|(at, what)| BuildFault::new(what).within(at).within("steps")),
+                    fault.map(|(at, what)| SettingFault::new(what).within(at).within("steps")),
                 );
             }
         }
         match self.dead_letter(name) {
-            Err(fault) if has_source => faults.push(fault),
-            Ok(topic) if self.connector.topic_here() == Some(topic.as_str()) => {
+            Err(fault) if has_source || self.on_error.dead_letter.is_some() => faults.push(fault),
+            Ok(topic) if self.topic_here() == Some(topic.as_str()) => {
                 let what = format!("the dead-letter topic {topic} is the topic that it reads");
-                faults.push(
-                    BuildFault::new(what)
-                        .within("dead_letter")
-                        .within("on_error"),
-                );
+                faults.push(SettingFault::of("dead_letter", what).within("on_error"));
             }
             _ => {}
         }
-        if let Err((key, what)) = self.options().check() {
-            faults.push(BuildFault::new(what).within(key));
-        }
+        let of_options = self.options().faults().into_iter();
+        faults.extend(of_options.map(|(path, what)| {
+            let fault = SettingFault::new(what);
+            path.iter()
+                .rev()
+                .fold(fault, |fault, key| fault.within(*key))
+        }));
         faults
     }
 
+    fn faults_of_connector(&self) -> Vec<SettingFault> {
+        let Some(connector) = &self.connector else {
+            let what = "the pipeline has no source: give it a `connector`";
+            return vec![SettingFault::lack(what)];
+        };
+        let within = |fault: SettingFault| fault.within(connector.key()).within("connector");
+        connector.faults().into_iter().map(within).collect()
+    }
+
     /// Whether the port keeps the position; what is wrong with it, with its place in the pipeline.
-    fn check(&self, port: &PortKind) -> Result<bool, BuildFault> {
-        let checked = port.check();
+    fn checked_port(&self) -> (bool, Vec<SettingFault>) {
+        let port = match self.port() {
+            Ok(port) => port,
+            Err(fault) => return (false, vec![fault]),
+        };
         // The short form has the router where the others have the port.
-        match self.router {
-            Some(_) => checked,
-            None => checked.map_err(|fault| fault.within(port.key()).within("port")),
+        let within = |fault: SettingFault| match self.router {
+            Some(_) => fault,
+            None => fault.within(port.key()).within("port"),
+        };
+        let mut faults = self.faults_of_a_circle(&port);
+        let keeps_position = port.check().unwrap_or_else(|found| {
+            faults.extend(found.into_iter().map(within));
+            port.may_keep_position()
+        });
+        let is_topic = self.connector.as_ref().is_none_or(ConnectorKind::is_topic);
+        if keeps_position && !is_topic {
+            let what = "this port keeps the position of a topic, and the messages come from \
+                        elsewhere: bring them into a topic with one pipeline, and out of it with \
+                        another";
+            faults.push(within(SettingFault::new(what)));
         }
+        (keeps_position, faults)
     }
 
     /// A pipeline that appends to the topic that it reads would never come to an end.
-    fn faults_of_a_circle(&self, port: &PortKind) -> Vec<BuildFault> {
-        let (PortKind::Topics(topics), Some(source)) = (port, self.connector.topic_here()) else {
+    fn faults_of_a_circle(&self, port: &PortKind) -> Vec<SettingFault> {
+        let (PortKind::Topics(topics), Some(source)) = (port, self.topic_here()) else {
             return Vec::new();
         };
         if topics.store.is_some() {
@@ -321,8 +333,8 @@ impl PipelineSettings {
                     "the pipeline reads the topic {topic}: what it appends there it would read again, \
                      without end"
                 );
-                let fault = BuildFault::new(what);
-                let fault = path.into_iter().rev().fold(fault, BuildFault::within);
+                let fault = SettingFault::new(what);
+                let fault = path.into_iter().rev().fold(fault, SettingFault::within);
                 let fault = fault.within("router");
                 match self.router {
                     Some(_) => fault,
@@ -344,9 +356,12 @@ impl PipelineSettings {
             stage,
             error,
         };
-        let (Ok(port), Ok(steps), Ok(dead_letter)) =
-            (self.port(), self.steps(), self.dead_letter(name))
-        else {
+        let (Some(connector), Ok(port), Ok(steps), Ok(dead_letter)) = (
+            &self.connector,
+            self.port(),
+            self.steps(),
+            self.dead_letter(name),
+        ) else {
             // What is read from a file was checked; settings from elsewhere may be wrong.
             let what = "its settings are wrong: read them with Document::read, which tells how";
             return Err(PipelineError::Invalid {
@@ -356,7 +371,7 @@ impl PipelineSettings {
         };
         let port = port.open(stores).await;
         let port = port.map_err(|error| stopped(Stage::Port, error))?;
-        let source = self.connector.open(stores).await;
+        let source = connector.open(stores).await;
         let source = match source.map_err(|error| stopped(Stage::Connector, error))? {
             Opened::Topic(topic) => Source::topic(topic),
             Opened::Connector(connector) => Source::Connector(connector),

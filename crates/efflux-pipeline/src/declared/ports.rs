@@ -6,16 +6,16 @@ use efflux_storage::{Clock, SystemClock, TopicOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build_fault::BuildFault;
 use super::stores::Stores;
 use crate::port::{
-    EmailPort, EmailPortSettings, FilePort, FilePortSettings, MqttPort, MqttPortSettings, Port,
-    PostgresPort, PostgresPortSettings, RabbitMqPort, RabbitMqPortSettings, SqlitePort,
-    SqlitePortSettings, StdoutPort, StdoutPortSettings, TopicsPort, WebhookPort,
+    EmailPort, EmailPortSettings, FileLayout, FilePort, FilePortSettings, MqttPort,
+    MqttPortSettings, Port, PostgresPort, PostgresPortSettings, RabbitMqPort, RabbitMqPortSettings,
+    SqlitePort, SqlitePortSettings, StdoutPort, StdoutPortSettings, TopicsPort, WebhookPort,
     WebhookPortSettings,
 };
 use crate::router::{RouterSettings, Routes};
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// Where messages leave.
@@ -56,6 +56,15 @@ pub struct TopicsSettings {
     pub token: Option<Secret>,
 }
 
+impl TopicsSettings {
+    fn faults(&self) -> Vec<SettingFault> {
+        let of_router = self.router.faults().into_iter();
+        let of_router = of_router.map(|fault| fault.within("router"));
+        let of_store = Stores::faults(self.store.as_deref(), self.token.as_ref());
+        of_router.chain(of_store).collect()
+    }
+}
+
 impl PortKind {
     pub(super) const fn key(&self) -> &'static str {
         match self {
@@ -71,18 +80,44 @@ impl PortKind {
         }
     }
 
-    /// Whether it keeps the position of the topic that a pipeline reads; what is wrong with the
-    /// settings, without asking anything outside.
-    pub(super) fn check(&self) -> Result<bool, BuildFault> {
-        if let Self::Topics(settings) = self {
-            let routes = Routes::new(&settings.router);
-            routes.map_err(|what| BuildFault::new(what).within("router"))?;
-            return Ok(false);
+    /// Whether it keeps the position of the topic that a pipeline reads.
+    ///
+    /// # Errors
+    /// All that is wrong with the settings, without asking anything outside.
+    pub(super) fn check(&self) -> Result<bool, Vec<SettingFault>> {
+        let faults = self.faults();
+        if !faults.is_empty() {
+            return Err(faults);
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let built = self.build(&clock);
-        let port = built.map_err(|error| BuildFault::new(error.reason()))?;
+        let port = self.build(&clock).map_err(|error| {
+            let fault = SettingFault::lack(error.reason());
+            vec![fault]
+        })?;
         Ok(port.is_some_and(|port| port.keeps_position()))
+    }
+
+    /// Whether ports of this kind keep the position, whatever else is wrong with the settings.
+    pub(super) fn may_keep_position(&self) -> bool {
+        match self {
+            Self::Postgres(_) | Self::Sqlite(_) => true,
+            Self::File(settings) => settings.layout == FileLayout::Append,
+            _ => false,
+        }
+    }
+
+    fn faults(&self) -> Vec<SettingFault> {
+        match self {
+            Self::Topics(settings) => settings.faults(),
+            Self::Postgres(settings) => settings.faults(),
+            Self::Sqlite(settings) => settings.faults(),
+            Self::File(settings) => settings.faults(),
+            Self::Webhook(settings) => settings.faults(),
+            Self::Email(settings) => settings.faults(),
+            Self::Rabbitmq(settings) => settings.faults(),
+            Self::Mqtt(settings) => settings.faults(),
+            Self::Stdout(_) => Vec::new(),
+        }
     }
 
     /// The port, which has asked nothing outside yet.

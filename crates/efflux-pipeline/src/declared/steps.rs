@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use efflux_storage::particle::limits::PAYLOAD_BYTES_MAX;
+use efflux_xslt::XsltError;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::build_fault::BuildFault;
 use super::entry::Named;
 use super::jq_entry::JqEntry;
 use crate::aggregate::{Aggregate, AggregateForm};
@@ -16,6 +17,7 @@ use crate::filter::{DedupeFilter, DedupeSettings, QueryFilter, VerifyFilter, Ver
 use crate::limits::AGGREGATED_MESSAGES_MAX;
 use crate::pipeline::too_many_steps;
 use crate::quantity::{ByteSize, Period};
+use crate::setting_fault::SettingFault;
 use crate::step::Step;
 use crate::step_name::StepName;
 use crate::template::Template;
@@ -25,6 +27,9 @@ use crate::transform::{
     MetadataTransform, Split, SplitSettings, Unzip, UnzipSettings, Wasm, WasmSettings, Xslt,
     XsltSettings,
 };
+
+/// What a step is called whose name is none, while it is looked at.
+const UNNAMED: &str = "unnamed";
 
 /// A step as a file tells it: `{ KIND = SETTINGS }`, or `{ name = "NAME", KIND = SETTINGS }`.
 #[derive(Clone, Debug)]
@@ -104,17 +109,18 @@ impl AggregateSettings {
         ByteSize(1024 * 1024)
     }
 
-    fn build(&self) -> Result<Aggregate, BuildFault> {
-        if !(1..=AGGREGATED_MESSAGES_MAX).contains(&self.messages) {
-            let what = format!("1 to {AGGREGATED_MESSAGES_MAX} messages are allowed");
-            return Err(BuildFault::new(what).within("messages"));
-        }
-        let bytes_max = efflux_storage::particle::limits::PAYLOAD_BYTES_MAX;
-        if !(1..=bytes_max).contains(&self.bytes.bytes()) {
-            let what = format!("1 to {bytes_max} bytes are allowed");
-            return Err(BuildFault::new(what).within("bytes"));
-        }
-        Ok(Aggregate {
+    fn faults(&self) -> Vec<SettingFault> {
+        let messages = format!("1 to {AGGREGATED_MESSAGES_MAX} messages are allowed");
+        let has_messages = (1..=AGGREGATED_MESSAGES_MAX).contains(&self.messages);
+        let bytes = format!("1 to {PAYLOAD_BYTES_MAX} bytes are allowed");
+        let has_bytes = (1..=PAYLOAD_BYTES_MAX).contains(&self.bytes.bytes());
+        let messages = SettingFault::unless(has_messages, "messages", &messages);
+        let bytes = SettingFault::unless(has_bytes, "bytes", &bytes);
+        messages.into_iter().chain(bytes).collect()
+    }
+
+    fn build(&self) -> Aggregate {
+        Aggregate {
             messages: self.messages,
             bytes: self.bytes.bytes(),
             period: self.period.0,
@@ -124,7 +130,7 @@ impl AggregateSettings {
                 AggregateFormSetting::Lines => AggregateForm::Lines,
                 AggregateFormSetting::Joined => AggregateForm::Joined,
             },
-        })
+        }
     }
 }
 
@@ -148,7 +154,38 @@ impl StepKind {
         }
     }
 
-    fn build(&self, name: StepName) -> Result<Step, BuildFault> {
+    /// All that is wrong with the settings; of a program, what building it tells.
+    fn faults(&self) -> Vec<SettingFault> {
+        match self {
+            Self::Metadata(settings) => settings.faults(),
+            Self::Aggregate(settings) => settings.faults(),
+            Self::Split(settings) => settings.faults(),
+            Self::Unzip(settings) => settings.faults(),
+            Self::Convert(settings) => settings.faults(),
+            Self::Fetch(settings) => settings.faults(),
+            Self::Jq(entry) | Self::JqFilter(entry) => entry.faults(),
+            Self::Wasm(settings) => settings.faults(),
+            Self::Xslt(settings) => settings.faults(),
+            Self::Filter(_) | Self::Dedupe(_) | Self::Verify(_) => Vec::new(),
+        }
+    }
+
+    /// The step.
+    ///
+    /// # Errors
+    /// All that is wrong with its settings.
+    fn checked(&self, name: StepName) -> Result<Step, Vec<SettingFault>> {
+        let mut faults = self.faults();
+        match self.build(name) {
+            Ok(step) if faults.is_empty() => return Ok(step),
+            // What building tells is the first of them, or another one.
+            Err(fault) if faults.iter().all(|it| it.what() != fault.what()) => faults.push(fault),
+            _ => {}
+        }
+        Err(faults)
+    }
+
+    fn build(&self, name: StepName) -> Result<Step, SettingFault> {
         Ok(match self {
             Self::Filter(query) => {
                 let query = query.parse().map_err(query_fault)?;
@@ -156,12 +193,12 @@ impl StepKind {
             }
             Self::Dedupe(settings) => {
                 let filter = DedupeFilter::new(settings.clone());
-                let fault = |what| BuildFault::new(what).within("last");
+                let fault = |what| SettingFault::new(what).within("last");
                 Step::filter(name, filter.map_err(fault)?)
             }
             Self::Verify(settings) => Step::filter(name, VerifyFilter::new(*settings)),
             Self::Metadata(settings) => Step::transform(name, MetadataTransform::new(settings)?),
-            Self::Aggregate(settings) => Step::aggregate(name, settings.build()?),
+            Self::Aggregate(settings) => Step::aggregate(name, settings.build()),
             Self::JqFilter(entry) => {
                 let filter = JqFilter::new(entry.settings());
                 Step::filter(name, filter.map_err(|error| entry.fault(error))?)
@@ -176,7 +213,11 @@ impl StepKind {
             Self::Fetch(settings) => Step::awaiting(name, Fetch::new(settings.clone())?),
             Self::Xslt(settings) => {
                 let xslt = Xslt::new(settings.clone());
-                let fault = |error| BuildFault::new(format!("{error}")).within("stylesheet");
+                let fault = |error: XsltError| {
+                    let text = &settings.stylesheet;
+                    let at = error.line.map_or(0, |line| line_begin(text, line));
+                    SettingFault::at_byte(at, error.to_string()).within("stylesheet")
+                };
                 Step::transform(name, xslt.map_err(fault)?)
             }
             Self::Wasm(settings) => Step::transform(name, wasm(settings)?),
@@ -184,18 +225,25 @@ impl StepKind {
     }
 }
 
+/// The byte where a line begins; lines count from 1 on.
+fn line_begin(text: &str, line: u32) -> usize {
+    let before = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+    text.split_inclusive('\n').take(before).map(str::len).sum()
+}
+
 /// A module in WebAssembly, read from its file.
-fn wasm(settings: &WasmSettings) -> Result<Wasm, BuildFault> {
-    let fault = |what: String| BuildFault::new(what).within("module");
+fn wasm(settings: &WasmSettings) -> Result<Wasm, SettingFault> {
+    let fault = |what: String| SettingFault::new(what).within("module");
     let path = settings.module.as_ref();
-    let path = path.ok_or_else(|| fault("the file with the module is missing".to_owned()))?;
+    let missing = || SettingFault::lack("the file with the module is missing").within("module");
+    let path = path.ok_or_else(missing)?;
     let bytes = read_bounded(path, WASM_MODULE_BYTES_MAX).map_err(fault)?;
     Wasm::new(settings.clone(), &bytes).map_err(|error| fault(error.reason()))
 }
 
 /// What is wrong with a query, at its place.
-pub(super) fn query_fault(error: efflux_storage::QueryError) -> BuildFault {
-    BuildFault::at_byte(error.at, error.message)
+pub(super) fn query_fault(error: efflux_storage::QueryError) -> SettingFault {
+    SettingFault::at_byte(error.at, error.message)
 }
 
 /// What the steps are called.
@@ -215,23 +263,41 @@ pub(super) fn names(entries: &[StepEntry]) -> Vec<String> {
 }
 
 /// The steps, each with its name; all that is wrong with them.
-pub(super) fn build(entries: &[StepEntry]) -> Result<Vec<Step>, Vec<BuildFault>> {
-    let (mut steps, mut faults): (Vec<Step>, Vec<BuildFault>) = (Vec::new(), Vec::new());
+pub(super) fn build(entries: &[StepEntry]) -> Result<Vec<Step>, Vec<SettingFault>> {
+    let (mut steps, mut faults): (Vec<Step>, Vec<SettingFault>) = (Vec::new(), Vec::new());
     if let Some(what) = too_many_steps(entries.len()) {
-        return Err(vec![BuildFault::new(what).within("steps")]);
+        return Err(vec![SettingFault::new(what).within("steps")]);
     }
+    let mut taken: Vec<StepName> = Vec::new();
     for (at, (entry, name)) in entries.iter().zip(names(entries)).enumerate() {
-        let key = entry.kind.key();
-        let built = match name.parse::<StepName>() {
-            Ok(name) if steps.iter().any(|step| step.name == name) => {
-                Err(BuildFault::new(format!("another step is called {name}")))
+        let within = |fault: SettingFault| fault.within(at).within("steps");
+        let parsed = match name.parse::<StepName>() {
+            Ok(name) if taken.contains(&name) => {
+                Err(SettingFault::new(format!("another step is called {name}")))
             }
-            Ok(name) => entry.kind.build(name).map_err(|fault| fault.within(key)),
-            Err(error) => Err(BuildFault::new(error.to_string()).within("name")),
+            Ok(name) => Ok(name),
+            Err(error) => Err(SettingFault::of("name", error.to_string())),
         };
-        match built {
+        let own = match parsed {
+            Ok(name) => {
+                taken.push(name.clone());
+                name
+            }
+            Err(fault) => {
+                faults.push(within(fault));
+                // Its settings are looked at all the same.
+                match UNNAMED.parse() {
+                    Ok(name) => name,
+                    Err(_) => continue,
+                }
+            }
+        };
+        match entry.kind.checked(own) {
             Ok(step) => steps.push(step),
-            Err(fault) => faults.push(fault.within(at).within("steps")),
+            Err(found) => {
+                let key = entry.kind.key();
+                faults.extend(found.into_iter().map(|fault| within(fault.within(key))));
+            }
         }
     }
     if faults.is_empty() {

@@ -194,7 +194,7 @@ fn variables_are_filled_in_and_missing_ones_told() {
         with("connector = { topic = { name = \"${TOPIC}\" } }\nrouter = { topic = \"x\" }\n");
     let around = |name: &str| (name == "TOPIC").then(|| "orders".to_owned());
     let document = Document::read(&text, &around).unwrap();
-    let ConnectorKind::Topic(topic) = &document.settings("a").unwrap().connector else {
+    let Some(ConnectorKind::Topic(topic)) = &document.settings("a").unwrap().connector else {
         panic!("it reads a topic");
     };
     assert_eq!(topic.name, "orders");

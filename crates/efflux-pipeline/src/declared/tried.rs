@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::build_fault::BuildFault;
 use super::example::{ExampleSettings, ExpectedFailure, ExpectedMessage};
 use super::pipeline::PipelineSettings;
 use crate::aggregate::{Aggregate, Gathering, Part};
 use crate::chain::{Chain, Failure};
 use crate::connector::IntakeReceipt;
-use crate::file::Fault;
+use crate::file::{Fault, fault_at};
 use crate::parcel::Parcel;
 use crate::router::{Route, Router, Routes};
+use crate::setting_fault::SettingFault;
 use crate::stage::Stage;
 use crate::step::{Step, StepWork};
 use crate::step_name::StepName;
@@ -55,7 +55,10 @@ pub(super) async fn run(
         let router = router.and_then(|settings| Routes::new(&settings).ok());
         faults = made.compare(example, router.as_ref());
     }
-    let within = |fault: BuildFault| fault.within(at).within("test").in_text(text);
+    let within = |fault: SettingFault| {
+        let fault = fault.within(at).within("test");
+        fault_at(text, fault.path(), fault.inner(), fault.what())
+    };
     TestReport {
         name: example.name.clone(),
         faults: faults.into_iter().map(within).collect(),
@@ -64,10 +67,13 @@ pub(super) async fn run(
 }
 
 /// The steps that the example tries.
-fn steps(example: &ExampleSettings, pipeline: &PipelineSettings) -> Result<Vec<Step>, BuildFault> {
+fn steps(
+    example: &ExampleSettings,
+    pipeline: &PipelineSettings,
+) -> Result<Vec<Step>, SettingFault> {
     let all = pipeline
         .steps()
-        .map_err(|_| BuildFault::new("the steps of the pipeline are wrong"))?;
+        .map_err(|_| SettingFault::new("the steps of the pipeline are wrong"))?;
     let place = |name: &str| all.iter().position(|step| step.name.as_str() == name);
     let from = example.from.as_deref().and_then(place).unwrap_or(0);
     let through = example.through.as_deref().and_then(place);
@@ -79,7 +85,7 @@ fn steps(example: &ExampleSettings, pipeline: &PipelineSettings) -> Result<Vec<S
         .iter()
         .find(|step| matches!(step.work, StepWork::Await(_)));
     match asks {
-        Some(step) => Err(BuildFault::new(format!(
+        Some(step) => Err(SettingFault::new(format!(
             "step {} asks something outside, which no example does: end with `through` before it, or \
              begin with `from` behind it",
             step.name
@@ -95,7 +101,7 @@ impl Made {
         example: &ExampleSettings,
         pipeline: &PipelineSettings,
         steps: Vec<Step>,
-    ) -> Vec<BuildFault> {
+    ) -> Vec<SettingFault> {
         for (at, input) in example.input.iter().enumerate() {
             match input.message(example, at) {
                 Ok(message) => self.parcels.push(Parcel::of_message(message)),
@@ -116,11 +122,11 @@ impl Made {
                             self.failures.extend(outcome.failures);
                             rest = outcome.rest;
                             if let Some((stage, error)) = chain.stuck() {
-                                return vec![BuildFault::new(format!("{stage}: {error}"))];
+                                return vec![SettingFault::new(format!("{stage}: {error}"))];
                             }
                         }
                         Err((stage, error)) => {
-                            return vec![BuildFault::new(format!("{stage}: {error}"))];
+                            return vec![SettingFault::new(format!("{stage}: {error}"))];
                         }
                     }
                 }
@@ -149,25 +155,25 @@ impl Made {
         self.parcels = made.into_iter().map(|made| made.parcel).collect();
     }
 
-    fn compare(&self, example: &ExampleSettings, router: Option<&Routes>) -> Vec<BuildFault> {
+    fn compare(&self, example: &ExampleSettings, router: Option<&Routes>) -> Vec<SettingFault> {
         let mut faults = Vec::new();
         for (at, expected) in example.expect.iter().enumerate() {
             let what = match self.parcels.get(at) {
                 Some(parcel) => expected.differs(parcel, router),
                 None => Some("nothing came out".to_owned()),
             };
-            faults.extend(what.map(|what| BuildFault::new(what).within(at).within("expect")));
+            faults.extend(what.map(|what| SettingFault::new(what).within(at).within("expect")));
         }
         for parcel in self.parcels.iter().skip(example.expect.len()) {
             let what = format!("this came out as well: {}", shown(parcel));
-            faults.push(BuildFault::new(what).within("expect"));
+            faults.push(SettingFault::new(what).within("expect"));
         }
         for (at, expected) in example.failures.iter().enumerate() {
             let what = match self.failures.get(at) {
                 Some(failure) => expected.differs(failure),
                 None => Some("nothing failed".to_owned()),
             };
-            faults.extend(what.map(|what| BuildFault::new(what).within(at).within("failures")));
+            faults.extend(what.map(|what| SettingFault::new(what).within(at).within("failures")));
         }
         for failure in self.failures.iter().skip(example.failures.len()) {
             let Failure {
@@ -177,7 +183,7 @@ impl Made {
                 ..
             } = failure;
             let what = format!("{stage} failed for {}: {error}", shown(parcel));
-            faults.push(BuildFault::new(what).within("failures"));
+            faults.push(SettingFault::new(what).within("failures"));
         }
         faults
     }

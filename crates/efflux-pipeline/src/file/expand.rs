@@ -1,11 +1,13 @@
 //! Fills in what the surroundings know: variables and files that hold secrets.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::bounded::read_bounded;
+use super::filled::Filled;
 
 /// Bytes of a file that holds a secret: 64 KiB.
 const SECRET_BYTES_MAX: usize = 64 * 1024;
@@ -34,43 +36,61 @@ impl<F: Fn(&str) -> Option<String>> Surroundings for F {
     }
 }
 
-/// Fills in all texts of a table, and notes what is not there, with the byte where it is asked for.
-pub(super) fn expand(
-    table: &mut DeTable<'_>,
-    around: &dyn Surroundings,
-    missing: &mut Vec<(usize, String)>,
-) {
+/// What became of the texts of a table.
+#[derive(Debug, Default)]
+pub(super) struct Expanded {
+    pub(super) filled: Vec<Filled>,
+    /// What is not there, and where it is asked for.
+    pub(super) missing: Vec<(Range<usize>, String)>,
+}
+
+/// Fills in all texts of a table.
+pub(super) fn expand(table: &mut DeTable<'_>, around: &dyn Surroundings) -> Expanded {
+    let mut expanded = Expanded::default();
+    expand_table(table, around, &mut expanded);
+    expanded
+}
+
+fn expand_table(table: &mut DeTable<'_>, around: &dyn Surroundings, expanded: &mut Expanded) {
     for (_, value) in table.iter_mut() {
-        expand_value(value, around, missing);
+        expand_value(value, around, expanded);
     }
 }
 
 fn expand_value(
     value: &mut Spanned<DeValue<'_>>,
     around: &dyn Surroundings,
-    missing: &mut Vec<(usize, String)>,
+    expanded: &mut Expanded,
 ) {
     let span = value.span();
     match value.get_mut() {
-        DeValue::Table(table) => expand(table, around, missing),
+        DeValue::Table(table) => expand_table(table, around, expanded),
         DeValue::Array(array) => {
             for element in array.iter_mut() {
-                expand_value(element, around, missing);
+                expand_value(element, around, expanded);
             }
         }
-        DeValue::String(text) if text.contains("${") => match filled_in(text, around) {
-            Ok(filled) => *text = Cow::Owned(filled),
-            Err(what) => {
-                missing.push((span.start, what));
+        DeValue::String(text) if text.contains("${") => {
+            let mut parts = Vec::new();
+            match filled_in(text, around, &mut parts) {
+                Ok(filled) => {
+                    let raw = std::mem::replace(text, Cow::Owned(filled)).into_owned();
+                    expanded.filled.push(Filled { span, raw, parts });
+                }
+                Err(what) => expanded.missing.push((span, what)),
             }
-        },
+        }
         _ => {}
     }
 }
 
 /// The text with each `${NAME}`, `${NAME:-OTHERWISE}` and `${file:PATH}` filled in; `$${` is meant
-/// as `${`.
-fn filled_in(text: &str, around: &dyn Surroundings) -> Result<String, String> {
+/// as `${`. Notes what was asked for, and what it holds.
+fn filled_in(
+    text: &str,
+    around: &dyn Surroundings,
+    parts: &mut Vec<(String, String)>,
+) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -86,16 +106,30 @@ fn filled_in(text: &str, around: &dyn Surroundings) -> Result<String, String> {
         let (name, behind) = inner
             .split_once('}')
             .ok_or("a `${` is not closed; write `$${` where it is meant as such")?;
-        filled.push_str(&value(name, around)?);
+        match value(name, around)? {
+            Value::Otherwise(text) => filled.push_str(text),
+            Value::Held(held) => {
+                filled.push_str(&held);
+                let name = name.split_once(":-").map_or(name, |(name, _)| name);
+                parts.push((format!("${{{name}}}"), held));
+            }
+        }
         rest = behind;
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-fn value(name: &str, around: &dyn Surroundings) -> Result<String, String> {
+enum Value<'a> {
+    /// What the surroundings hold, which may be a secret.
+    Held(String),
+    /// What the file itself says.
+    Otherwise(&'a str),
+}
+
+fn value<'a>(name: &'a str, around: &dyn Surroundings) -> Result<Value<'a>, String> {
     if let Some(path) = name.strip_prefix("file:") {
-        return around.file(path);
+        return around.file(path).map(Value::Held);
     }
     let (name, otherwise) = match name.split_once(":-") {
         Some((name, otherwise)) => (name, Some(otherwise)),
@@ -103,7 +137,8 @@ fn value(name: &str, around: &dyn Surroundings) -> Result<String, String> {
     };
     let found = around.variable(name).filter(|value| !value.is_empty());
     found
-        .or_else(|| otherwise.map(ToOwned::to_owned))
+        .map(Value::Held)
+        .or(otherwise.map(Value::Otherwise))
         .ok_or_else(|| {
             format!(
                 "the environment has no variable {name}; set it, or write ${{{name}:-TEXT}} with \
@@ -119,7 +154,7 @@ mod tests {
 
     fn filled(text: &str) -> Result<String, String> {
         let around = |name: &str| (name == "USER").then(|| "ada".to_owned());
-        filled_in(text, &around)
+        filled_in(text, &around, &mut Vec::new())
     }
 
     #[test]

@@ -1,30 +1,12 @@
 //! Where the values of a file stand in its text.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::faults::Fault;
-
-/// One step on the way to a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// The value of this key of a table.
-    Name(String),
-    /// The element at this place of an array.
-    At(usize),
-}
-
-impl From<&str> for Key {
-    fn from(name: &str) -> Self {
-        Self::Name(name.to_owned())
-    }
-}
-
-impl From<usize> for Key {
-    fn from(at: usize) -> Self {
-        Self::At(at)
-    }
-}
+use super::fault::Fault;
+use crate::setting_fault::Key;
 
 /// Where the values of a text stand.
 #[derive(Debug)]
@@ -48,13 +30,18 @@ impl<'a> Places<'a> {
     #[must_use]
     pub fn byte(&self, path: &[Key], inner: Option<usize>) -> usize {
         let span = span_of(self.table.get_ref(), path).unwrap_or(0..0);
-        inner.map_or(span.start, |inner| {
-            let value = self.text.get(span.clone()).unwrap_or_default();
-            let quotes = ["'''\n", "\"\"\"\n", "'''", "\"\"\"", "'", "\""];
-            let quote = quotes.iter().find(|quote| value.starts_with(**quote));
-            (span.start + quote.map_or(0, |quote| quote.len()) + inner).min(span.end)
-        })
+        byte_within(self.text, &span, inner)
     }
+}
+
+/// The byte where a value begins, or one of the text that it is.
+pub(super) fn byte_within(text: &str, span: &Range<usize>, inner: Option<usize>) -> usize {
+    inner.map_or(span.start, |inner| {
+        let value = text.get(span.clone()).unwrap_or_default();
+        let quotes = ["'''\n", "\"\"\"\n", "'''", "\"\"\"", "'", "\""];
+        let quote = quotes.iter().find(|quote| value.starts_with(**quote));
+        (span.start + quote.map_or(0, |quote| quote.len()) + inner).min(span.end)
+    })
 }
 
 /// Says what is wrong with the value at the end of a path: see [`Places::byte`].
@@ -62,7 +49,8 @@ pub fn fault_at(text: &str, path: &[Key], inner: Option<usize>, what: impl Into<
     Fault::at(text, Places::of(text).byte(path, inner), what)
 }
 
-fn span_of(table: &DeTable<'_>, path: &[Key]) -> Option<std::ops::Range<usize>> {
+/// Where the value at the end of a path stands, as far as the path is there.
+pub(super) fn span_of(table: &DeTable<'_>, path: &[Key]) -> Option<Range<usize>> {
     let (first, rest) = path.split_first()?;
     let Key::Name(name) = first else {
         return None;
@@ -76,7 +64,7 @@ fn span_of(table: &DeTable<'_>, path: &[Key]) -> Option<std::ops::Range<usize>> 
     Some(within(value).unwrap_or_else(|| key.span()))
 }
 
-fn span_in(value: &Spanned<DeValue<'_>>, path: &[Key]) -> Option<std::ops::Range<usize>> {
+fn span_in(value: &Spanned<DeValue<'_>>, path: &[Key]) -> Option<Range<usize>> {
     let Some((first, rest)) = path.split_first() else {
         return Some(value.span());
     };

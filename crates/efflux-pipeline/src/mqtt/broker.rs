@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::limits::CONNECT_MAX;
 use super::session::Nothing;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::tls;
 
@@ -47,6 +48,25 @@ pub(crate) struct Connected {
     pub(crate) events: EventLoop,
     /// The largest packet that the broker takes, in bytes; none for as large as there are.
     pub(crate) packet_bytes_max: Option<u32>,
+}
+
+/// All that is wrong with where a broker is, and how it is spoken to.
+pub(crate) fn faults(
+    url: &str,
+    user: Option<&String>,
+    password: Option<&Secret>,
+    keep_alive: Duration,
+) -> Vec<SettingFault> {
+    let usual = super::limits::KEEP_ALIVE_DEFAULT;
+    let of_url = Broker::new(url, None, None, None, usual).err();
+    let of_url = of_url.map(|error| SettingFault::from(error).within("url"));
+    let of_password = (user.is_none() && password.is_some())
+        .then(|| SettingFault::lack("there is a password, and no user").within("password"));
+    let is_kept = u16::try_from(keep_alive.as_secs()).is_ok_and(|seconds| seconds > 0);
+    let what = "keep_alive has to be 1s to 65535s";
+    let of_keep_alive = SettingFault::unless(is_kept, "keep_alive", what);
+    let faults = of_url.into_iter().chain(of_password);
+    faults.chain(of_keep_alive).collect()
 }
 
 impl Broker {
@@ -90,6 +110,9 @@ impl Broker {
         let Ok(keep_alive_seconds @ 1..) = u16::try_from(keep_alive.as_secs()) else {
             return fatal("keep_alive has to be 1s to 65535s".into());
         };
+        if host.trim_matches(['[', ']']).is_empty() {
+            return fatal("the url names no host".into());
+        }
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port,

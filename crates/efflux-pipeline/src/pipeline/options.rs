@@ -7,7 +7,7 @@ use efflux_storage::consumer_limits::{LEASE_MAX, LEASE_MIN};
 
 use crate::connector::IntakeMax;
 use crate::limits::{BATCH_MESSAGES_MAX, IN_FLIGHT_MAX};
-use crate::policy::Policy;
+use crate::policy::{Policy, Retry};
 
 /// In which order messages are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,62 +70,80 @@ impl Default for PipelineOptions {
 }
 
 impl PipelineOptions {
-    /// Tells what is out of bounds: which setting, and how.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Tells what is out of bounds: the way to the setting, and how it is.
+    pub(crate) fn faults(&self) -> Vec<(&'static [&'static str], String)> {
         let IntakeMax { messages, bytes } = self.batch;
-        let policy = &self.policy;
-        let is_batch = (1..=BATCH_MESSAGES_MAX).contains(&messages);
-        let is_in_flight = (1..=IN_FLIGHT_MAX).contains(&self.in_flight);
         let in_flight = self.in_flight;
-        let found = [
+        let lease = self.lease;
+        let own = [
             (
-                is_batch,
-                "batch",
+                (1..=BATCH_MESSAGES_MAX).contains(&messages),
+                &["batch", "messages"][..],
                 format!("a batch of {messages} messages: 1 to {BATCH_MESSAGES_MAX} are allowed"),
             ),
             (
                 bytes > 0,
-                "batch",
+                &["batch", "bytes"],
                 "a batch of 0 bytes: at least 1 is needed".to_owned(),
             ),
             (
-                is_in_flight,
-                "in_flight",
+                (1..=IN_FLIGHT_MAX).contains(&in_flight),
+                &["in_flight"],
                 format!("{in_flight} batches in flight: 1 to {IN_FLIGHT_MAX} are allowed"),
             ),
             (
-                policy.retry.attempts > 0,
-                "on_error",
-                "0 attempts: at least 1 is needed".to_owned(),
-            ),
-            (
-                !policy.retry.initial.is_zero() && policy.retry.initial <= policy.retry.max,
-                "on_error",
-                format!(
-                    "waits from {:?} to {:?}: they begin above 0 and with the shorter one",
-                    policy.retry.initial, policy.retry.max
-                ),
-            ),
-            (
-                !policy.step_timeout.is_zero() && !policy.delivery_timeout.is_zero(),
-                "on_error",
-                "a time-out of 0: nothing could be done in it".to_owned(),
-            ),
-            (
                 self.rate_max != Some(0),
-                "rate_max",
+                &["rate_max"],
                 "0 messages a second: at least 1 is needed".to_owned(),
             ),
             (
-                (LEASE_MIN..=LEASE_MAX).contains(&self.lease),
-                "lease",
-                format!(
-                    "a lease of {:?}: {LEASE_MIN:?} to {LEASE_MAX:?} are allowed",
-                    self.lease
-                ),
+                (LEASE_MIN..=LEASE_MAX).contains(&lease),
+                &["lease"],
+                format!("a lease of {lease:?}: {LEASE_MIN:?} to {LEASE_MAX:?} are allowed"),
             ),
         ];
-        let wrong = found.into_iter().find(|(is_right, ..)| !is_right);
-        wrong.map_or(Ok(()), |(_, key, what)| Err((key, what)))
+        let all = own.into_iter().chain(faults_of_policy(&self.policy));
+        let wrong = all.filter(|(is_right, ..)| !is_right);
+        wrong.map(|(_, path, what)| (path, what)).collect()
     }
+}
+
+/// Of each bound of a policy, whether it is kept.
+fn faults_of_policy(policy: &Policy) -> [(bool, &'static [&'static str], String); 4] {
+    let Retry {
+        attempts,
+        initial,
+        max,
+        ..
+    } = policy.retry;
+    let nothing = || "a time-out of 0: nothing could be done in it".to_owned();
+    // Told at the one that was changed.
+    let of_waits: &[&str] = match initial == Retry::default().initial {
+        true => &["on_error", "max"],
+        false => &["on_error", "initial"],
+    };
+    [
+        (
+            attempts > 0,
+            &["on_error", "attempts"],
+            "0 attempts: at least 1 is needed".to_owned(),
+        ),
+        (
+            !initial.is_zero() && initial <= max,
+            of_waits,
+            format!(
+                "waits from {initial:?} to {max:?}: they begin above 0 and with the shorter one"
+            ),
+        ),
+        (
+            !policy.step_timeout.is_zero(),
+            &["on_error", "step_timeout"],
+            nothing(),
+        ),
+        (
+            !policy.delivery_timeout.is_zero(),
+            &["on_error", "delivery_timeout"],
+            nothing(),
+        ),
+    ]
 }

@@ -1,5 +1,6 @@
 //! A port that sends mail.
 
+mod faults;
 mod letter;
 mod server;
 
@@ -18,6 +19,7 @@ use self::server::{Server, fault};
 use super::{Batch, Failed, Kept, Port, Reader};
 use crate::quantity::Period;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -114,6 +116,7 @@ impl EmailPort {
     /// `Fatal` when the settings contradict each other, the sender is no address, or the file of
     /// authorities cannot be read.
     pub fn new(settings: EmailPortSettings) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         Ok(Self {
             server: Server::new(&settings)?,
             connection: Mutex::new(None),

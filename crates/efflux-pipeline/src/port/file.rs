@@ -2,6 +2,7 @@
 
 mod appender;
 mod fault;
+mod faults;
 mod place;
 mod record;
 mod rotation;
@@ -21,6 +22,7 @@ use super::blocking::blocking;
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
 use crate::parcel::Parcel;
 use crate::quantity::{ByteSize, Period};
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -99,18 +101,7 @@ impl FilePort {
     /// # Errors
     /// `Fatal` when the settings contradict each other.
     pub fn new(settings: FilePortSettings, clock: Arc<dyn Clock>) -> Result<Self, StageError> {
-        let rotates = settings.rotate_bytes.is_some() || settings.rotate_after.is_some();
-        if settings.layout == FileLayout::Each && rotates {
-            return Err(StageError::fatal(
-                "files that hold one message each are not rotated: remove rotate_bytes and \
-                 rotate_after, or set layout to append",
-            ));
-        }
-        if settings.layout == FileLayout::Each && settings.path.is_fixed() {
-            return Err(StageError::fatal(
-                "files that hold one message each need names of their own: use {id} in path",
-            ));
-        }
+        SettingFault::none_of(settings.faults())?;
         let shared = Shared {
             settings,
             reader: Mutex::new(None),

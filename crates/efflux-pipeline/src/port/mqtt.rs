@@ -16,12 +16,13 @@ use crate::derived_id::derived_id;
 use crate::mqtt::limits::{
     KEEP_ALIVE_DEFAULT, PACKET_BYTES_BESIDE, PROPERTY_BYTES_BESIDE, SENDING_MAX,
 };
-use crate::mqtt::{Broker, Session, checked_topic, properties};
+use crate::mqtt::{Broker, Session, checked_topic, faults, properties};
 use crate::parcel::Parcel;
 use crate::port::rounds::{Outcome, rounds};
 use crate::port::{Batch, Failed, Kept, Port, Reader};
 use crate::quantity::Period;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -56,6 +57,19 @@ pub struct MqttPortSettings {
 
 const fn keep_alive_default() -> Period {
     Period(KEEP_ALIVE_DEFAULT)
+}
+
+impl MqttPortSettings {
+    /// All that is wrong, without asking the broker.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let (user, password) = (self.user.as_ref(), self.password.as_ref());
+        let mut faults = faults(&self.url, user, password, self.keep_alive.0);
+        // Whatever stands in its places: what is wrong here is wrong for all messages.
+        if let Err(error) = checked_topic(&self.topic.filled_with("x")) {
+            faults.push(SettingFault::from(error).within("topic"));
+        }
+        faults
+    }
 }
 
 /// Publishes each message with quality of service 1, and has delivered it when the broker
@@ -93,6 +107,7 @@ impl MqttPort {
     /// # Errors
     /// `Fatal` when the url is none, or a setting is out of its bounds.
     pub fn new(settings: MqttPortSettings) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         let (user, password) = (settings.user.as_ref(), settings.password.as_ref());
         let (ca_file, keep_alive) = (settings.ca_file.clone(), settings.keep_alive.0);
         Ok(Self {

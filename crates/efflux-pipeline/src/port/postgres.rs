@@ -23,10 +23,11 @@ use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode};
+use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode, faults};
 use super::{Batch, Failed, Kept, Port, Reader};
 use crate::quantity::Period;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use connection::Target;
 use session::Session;
@@ -67,6 +68,25 @@ fn one_minute() -> Period {
     Period(Duration::from_secs(60))
 }
 
+impl PostgresPortSettings {
+    /// All that is wrong, without asking the server. None tells the URL.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = faults(&self.table, &self.columns, self.mode, &self.key);
+        if let Err(error) = Target::new(self) {
+            let is_url = self.url.expose().parse::<tokio_postgres::Config>().is_ok();
+            let name = match is_url && self.ca_file.is_some() {
+                true => "ca_file",
+                false => "url",
+            };
+            faults.push(SettingFault::from(error).within(name));
+        }
+        let what = "a timeout of 0: no server answers in it";
+        let is_some = !self.timeout.0.is_zero();
+        faults.extend(SettingFault::unless(is_some, "timeout", what));
+        faults
+    }
+}
+
 /// Writes each message as a row of a table, a batch in one transaction with the pipeline's position,
 /// so that each is there exactly once.
 ///
@@ -89,12 +109,8 @@ impl PostgresPort {
     /// `Fatal` when the settings contradict each other, the URL is none, or the file of authorities
     /// cannot be read. It never tells the URL, which may hold a password.
     pub fn new(settings: PostgresPortSettings) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         let table = settings.table.parse().map_err(StageError::fatal)?;
-        if settings.mode == WriteMode::Upsert && settings.key.is_empty() {
-            return Err(StageError::fatal(
-                "mode upsert needs key, the columns by which a row is known again",
-            ));
-        }
         let target = Target::new(&settings)?;
         Ok(Self {
             settings,

@@ -15,6 +15,7 @@ use crate::parcel::Parcel;
 use crate::port::rounds::{Outcome, rounds};
 use crate::port::{Batch, Failed, Kept, Port, Reader};
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -42,6 +43,20 @@ pub struct RabbitMqPortSettings {
 
 const fn mandatory_default() -> bool {
     true
+}
+
+impl RabbitMqPortSettings {
+    /// All that is wrong, without asking the broker.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let of_url = Broker::new(&self.url, None).err();
+        let of_url = of_url.map(|error| SettingFault::from(error).within("url"));
+        let mut faults: Vec<_> = of_url.into_iter().collect();
+        let of_exchange = short("the exchange's name", &self.exchange).err();
+        faults.extend(of_exchange.map(|error| SettingFault::from(error).within("exchange")));
+        let of_key = short("the routing key", &self.routing_key.filled_with("")).err();
+        faults.extend(of_key.map(|error| SettingFault::from(error).within("routing_key")));
+        faults
+    }
 }
 
 /// Publishes each message as a persistent one, and has delivered it when the broker confirms.
@@ -77,9 +92,7 @@ impl RabbitMqPort {
     /// # Errors
     /// `Fatal` when the url is none, or a setting is out of its bounds.
     pub fn new(settings: RabbitMqPortSettings) -> Result<Self, StageError> {
-        if let Err(error) = short("the exchange's name", &settings.exchange) {
-            return Err(StageError::fatal(error.reason()));
-        }
+        SettingFault::none_of(settings.faults())?;
         Ok(Self {
             broker: Broker::new(&settings.url, settings.ca_file.clone())?,
             settings,

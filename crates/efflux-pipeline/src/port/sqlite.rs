@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::blocking::blocking;
-use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode};
+use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode, faults};
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
 use crate::parcel::Parcel;
 use crate::quantity::Period;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use session::Session;
 
@@ -47,6 +48,19 @@ fn five_seconds() -> Period {
     Period(std::time::Duration::from_secs(5))
 }
 
+impl SqlitePortSettings {
+    /// All that is wrong, without looking at the database.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = faults(&self.table, &self.columns, self.mode, &self.key);
+        let has_path = !self.path.as_os_str().is_empty();
+        faults.extend(SettingFault::unless(has_path, "path", "no file is named"));
+        let is_known = self.mode != WriteMode::Copy;
+        let what = "SQLite has no COPY: set mode to insert or upsert";
+        faults.extend(SettingFault::unless(is_known, "mode", what));
+        faults
+    }
+}
+
 /// Writes each message as a row of a table, a batch in one transaction with the pipeline's position,
 /// so that each is there exactly once.
 ///
@@ -72,20 +86,8 @@ impl SqlitePort {
     /// # Errors
     /// `Fatal` when the settings contradict each other.
     pub fn new(settings: SqlitePortSettings) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         let table = settings.table.parse().map_err(StageError::fatal)?;
-        match settings.mode {
-            WriteMode::Copy => {
-                return Err(StageError::fatal(
-                    "SQLite has no COPY: set mode to insert or upsert",
-                ));
-            }
-            WriteMode::Upsert if settings.key.is_empty() => {
-                return Err(StageError::fatal(
-                    "mode upsert needs key, the columns by which a row is known again",
-                ));
-            }
-            WriteMode::Upsert | WriteMode::Insert => (),
-        }
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,

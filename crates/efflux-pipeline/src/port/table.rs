@@ -3,6 +3,7 @@
 mod cell;
 mod column_source;
 mod doubt;
+mod faults;
 mod row;
 mod suggestion;
 mod table_name;
@@ -11,6 +12,7 @@ mod write_mode;
 pub(in crate::port) use cell::Cell;
 pub use column_source::ColumnSource;
 pub(in crate::port) use doubt::{Before, Doubt, elsewhere};
+pub(in crate::port) use faults::faults;
 pub(in crate::port) use row::{Mapping, Row};
 pub(in crate::port) use suggestion::{did_you_mean, no_such_column};
 pub(in crate::port) use table_name::{TableName, quoted};

@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod faults;
 mod lanes;
 mod signature;
 
@@ -22,6 +23,7 @@ use super::{Batch, Failed, Port};
 use crate::parcel::Parcel;
 use crate::quantity::Period;
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -78,9 +80,7 @@ impl WebhookPort {
     /// # Errors
     /// `Fatal` when the URL, a header or the key is none, or the file of authorities cannot be read.
     pub fn new(settings: &WebhookPortSettings, clock: Arc<dyn Clock>) -> Result<Self, StageError> {
-        if settings.concurrency == 0 {
-            return Err(StageError::fatal("concurrency must be at least 1"));
-        }
+        SettingFault::none_of(settings.faults())?;
         Ok(Self {
             call: Call::new(settings)?,
             concurrency: settings.concurrency,

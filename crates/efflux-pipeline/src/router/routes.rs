@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Route, Router};
 use crate::derived_id::derived_id;
 use crate::parcel::Parcel;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -49,6 +50,38 @@ pub struct RouteRule {
 }
 
 impl RouterSettings {
+    /// All that is wrong: a query that is none, a name that is none, or not exactly one way.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let ways = [
+            self.topic.is_some(),
+            !self.rules.is_empty(),
+            !self.evenly.is_empty(),
+        ];
+        if ways.iter().filter(|is_given| **is_given).count() != 1 {
+            let what = "a router has exactly one of `topic`, `rules` and `evenly`";
+            faults.push(SettingFault::lack(what));
+        }
+        let of_name = |name: &str| named(name).err().map(SettingFault::new);
+        let of_template = |topic: &Template| of_name(&topic.fixed()?);
+        let of_topic = self.topic.as_ref().and_then(of_template);
+        faults.extend(of_topic.map(|fault| fault.within("topic")));
+        for (at, rule) in self.rules.iter().enumerate() {
+            let query = rule.when.parse::<Query>().err();
+            let query = query.map(|error| SettingFault::at_byte(error.at, error.message));
+            let query = query.map(|fault| fault.within("when"));
+            let topic = of_template(&rule.topic).map(|fault| fault.within("topic"));
+            let of_rule = query.into_iter().chain(topic);
+            faults.extend(of_rule.map(|fault| fault.within(at).within("rules")));
+        }
+        for (at, name) in self.evenly.iter().enumerate() {
+            faults.extend(of_name(name).map(|fault| fault.within(at).within("evenly")));
+        }
+        let otherwise = self.otherwise.as_deref().and_then(of_name);
+        faults.extend(otherwise.map(|fault| fault.within("otherwise")));
+        faults
+    }
+
     /// The topics that it names without a place to fill in, each with the keys that lead to it.
     #[cfg(feature = "declared")]
     pub(crate) fn fixed(&self) -> Vec<(Vec<crate::file::Key>, String)> {
@@ -91,6 +124,9 @@ impl Routes {
     /// # Errors
     /// What is wrong with them: a query that is none, a name that is none, or not exactly one way.
     pub fn new(settings: &RouterSettings) -> Result<Self, String> {
+        if let Some(fault) = settings.faults().into_iter().next() {
+            return Err(fault.what().to_owned());
+        }
         let RouterSettings {
             topic,
             rules,
@@ -98,12 +134,7 @@ impl Routes {
             ..
         } = settings;
         let way = match (topic, rules.as_slice(), evenly.as_slice()) {
-            (Some(topic), [], []) => {
-                if topic.is_fixed() {
-                    named(topic.as_str())?;
-                }
-                Way::Template(topic.clone())
-            }
+            (Some(topic), [], []) => Way::Template(topic.clone()),
             (None, [_, ..], []) => Way::Rules(rules.iter().map(rule).collect::<Result<_, _>>()?),
             (None, [], [_, ..]) => {
                 let names = evenly.iter().map(|name| named(name));
@@ -155,9 +186,6 @@ impl Routes {
 
 fn rule(rule: &RouteRule) -> Result<(Query, Template), String> {
     let query = rule.when.parse().map_err(|error| format!("{error}"))?;
-    if rule.topic.is_fixed() {
-        named(rule.topic.as_str())?;
-    }
     Ok((query, rule.topic.clone()))
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::emit::Emit;
 use crate::parcel::Parcel;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::transform::Transform;
 use crate::transform::limits::COLUMNS_MAX;
@@ -75,26 +76,46 @@ pub struct Convert {
     settings: ConvertSettings,
 }
 
+impl ConvertSettings {
+    /// All that is wrong.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let (kind, separator) = match self {
+            Self::CsvToJson(csv) => ("csv_to_json", &csv.separator),
+            Self::JsonToCsv(csv) => ("json_to_csv", &csv.separator),
+            Self::Compress(_) | Self::Decompress(_) => return faults,
+        };
+        if let Err(error) = TableForm::new(separator.as_deref()) {
+            faults.push(SettingFault::from(error).within("separator"));
+        }
+        if let Self::JsonToCsv(JsonToCsvSettings {
+            columns: Some(columns),
+            ..
+        }) = self
+        {
+            let (has_some, none) = (
+                !columns.is_empty(),
+                "a table without columns cannot be written",
+            );
+            faults.extend(SettingFault::unless(has_some, "columns", none));
+            for (at, name) in columns.iter().enumerate() {
+                if columns.iter().take(at).any(|other| other == name) {
+                    let what = format!("the table would have two columns with the name {name:?}");
+                    faults.push(SettingFault::of(at, what).within("columns"));
+                }
+            }
+        }
+        faults.into_iter().map(|fault| fault.within(kind)).collect()
+    }
+}
+
 impl Convert {
     /// A step with these settings.
     ///
     /// # Errors
     /// `Fatal` when a setting makes no sense.
     pub fn new(settings: ConvertSettings) -> Result<Self, StageError> {
-        match &settings {
-            ConvertSettings::CsvToJson(csv) => {
-                TableForm::new(csv.separator.as_deref())?;
-            }
-            ConvertSettings::JsonToCsv(csv) => {
-                TableForm::new(csv.separator.as_deref())?;
-                if csv.columns.as_ref().is_some_and(Vec::is_empty) {
-                    return Err(StageError::fatal(
-                        "a table without columns cannot be written",
-                    ));
-                }
-            }
-            ConvertSettings::Compress(_) | ConvertSettings::Decompress(_) => {}
-        }
+        SettingFault::none_of(settings.faults())?;
         Ok(Self { settings })
     }
 }

@@ -20,6 +20,7 @@ use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::quantity::{ByteSize, Period};
 use crate::secret::Secret;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 use crate::transform::AsyncTransform;
@@ -80,6 +81,71 @@ pub struct Fetch {
     resolve: Arc<dyn Resolve>,
 }
 
+impl FetchSettings {
+    /// All that is wrong, without asking anybody.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        for (at, entry) in self.allow.iter().enumerate() {
+            let what = Allowed::read(std::slice::from_ref(entry)).err();
+            faults.extend(what.map(|what| SettingFault::of(at, what).within("allow")));
+        }
+        let allowed = Allowed::read(&self.allow);
+        if self.allow.is_empty()
+            && let Err(what) = &allowed
+        {
+            faults.push(SettingFault::of("allow", what));
+        }
+        faults.extend(self.fault_of_url(allowed.ok().as_ref()));
+        for (name, value) in &self.headers {
+            let fault = header(name, value).err();
+            faults
+                .extend(fault.map(|what| SettingFault::of(name.as_str(), what).within("headers")));
+        }
+        if let Some(authorities) = &self.authorities
+            && let Err(what) = exchange::tls(Some(authorities))
+        {
+            faults.push(SettingFault::of("authorities", what));
+        }
+        let what = "an answer of 0 bytes: at least 1 is needed";
+        faults.extend(SettingFault::unless(
+            self.bytes_max.0 > 0,
+            "bytes_max",
+            what,
+        ));
+        let what = "a time of 0: nobody answers in it";
+        let is_some = !self.time_max.0.is_zero();
+        faults.extend(SettingFault::unless(is_some, "time_max", what));
+        faults
+    }
+
+    /// What is wrong with the address of whatever message.
+    fn fault_of_url(&self, allowed: Option<&Allowed>) -> Option<SettingFault> {
+        let what = match self.url.fixed() {
+            Some(fixed) => match fixed.parse::<Uri>() {
+                Ok(address) => allowed?.check(&address).err(),
+                Err(error) => Some(format!("{fixed:?} is no address: {error}")),
+            },
+            None => {
+                let (scheme, _) = self.url.beginning().split_once("://")?;
+                let is_known =
+                    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+                (!is_known).then(|| format!("{scheme}:// is neither http nor https"))
+            }
+        };
+        what.map(|what| SettingFault::of("url", what))
+    }
+}
+
+fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed: HeaderName = name
+        .parse()
+        .map_err(|_| format!("{name:?} is no name of a header field"))?;
+    let mut value = HeaderValue::from_str(value.expose())
+        .map_err(|_| format!("the value of {name} is no value of a header field"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
 impl Fetch {
     /// A step with these settings.
     ///
@@ -91,22 +157,12 @@ impl Fetch {
     }
 
     fn resolved_by(settings: FetchSettings, resolve: Arc<dyn Resolve>) -> Result<Self, StageError> {
+        SettingFault::none_of(settings.faults())?;
         let fatal = |what: String| StageError::fatal(what);
         let allowed = Allowed::read(&settings.allow).map_err(fatal)?;
-        let header = |(name, value): (&String, &Secret)| {
-            let name: HeaderName = name
-                .parse()
-                .map_err(|_| fatal(format!("{name:?} is no name of a header field")))?;
-            let mut value = HeaderValue::from_str(value.expose())
-                .map_err(|_| fatal(format!("the value of {name} is no value of a header field")))?;
-            value.set_sensitive(true);
-            Ok((name, value))
-        };
-        let headers = settings
-            .headers
-            .iter()
-            .map(header)
-            .collect::<Result<_, StageError>>()?;
+        let headers = settings.headers.iter();
+        let headers = headers.map(|(name, value)| header(name, value).map_err(fatal));
+        let headers = headers.collect::<Result<_, StageError>>()?;
         let tls = exchange::tls(settings.authorities.as_deref()).map_err(fatal)?;
         Ok(Self {
             settings,

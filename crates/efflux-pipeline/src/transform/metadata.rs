@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use efflux_storage::particle::Message;
+use efflux_storage::particle::{Message, Timestamp};
 use serde::Deserialize;
 
 use super::Transform;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 
@@ -103,12 +104,46 @@ impl Label {
     }
 }
 
+impl MetadataSettings {
+    /// All that is wrong: fields that cannot be changed so.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let but_timestamp = |name: &str| match Label::parse(name) {
+            Ok(Label::Timestamp) => Some("a timestamp can only be set".to_owned()),
+            other => other.err(),
+        };
+        let mut faults = Vec::new();
+        for (from, to) in &self.rename {
+            let what = but_timestamp(from).or_else(|| but_timestamp(to));
+            faults.extend(what.map(|what| SettingFault::of(from.as_str(), what).within("rename")));
+        }
+        for (name, template) in &self.set {
+            let what = match (Label::parse(name), template.fixed()) {
+                (Err(what), _) => Some(what),
+                (Ok(Label::Timestamp), Some(fixed)) => {
+                    let error = fixed.parse::<Timestamp>().err();
+                    error.map(|error| format!("{fixed:?} is no timestamp: {error}"))
+                }
+                (Ok(_), _) => None,
+            };
+            faults.extend(what.map(|what| SettingFault::of(name.as_str(), what).within("set")));
+        }
+        for (at, name) in self.remove.iter().enumerate() {
+            let what = but_timestamp(name);
+            faults.extend(what.map(|what| SettingFault::of(at, what).within("remove")));
+        }
+        faults
+    }
+}
+
 impl MetadataTransform {
     /// A transform by these settings.
     ///
     /// # Errors
     /// A field that cannot be changed so.
     pub fn new(settings: &MetadataSettings) -> Result<Self, String> {
+        if let Some(fault) = settings.faults().first() {
+            return Err(fault.what().to_owned());
+        }
         let mut rename = Vec::new();
         for (from, to) in &settings.rename {
             rename.push((Label::parse(from)?, Label::parse(to)?));
@@ -119,13 +154,6 @@ impl MetadataTransform {
         }
         let removed = settings.remove.iter().map(|name| Label::parse(name));
         let remove: Vec<_> = removed.collect::<Result<_, _>>()?;
-        let renamed = rename.iter().flat_map(|(from, to)| [from, to]);
-        if renamed
-            .chain(&remove)
-            .any(|label| *label == Label::Timestamp)
-        {
-            return Err("a timestamp can only be set".to_owned());
-        }
         Ok(Self {
             rename,
             set,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::emit::Emit;
 use crate::parcel::Parcel;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::transform::Transform;
 pub use elements::SplitXml;
@@ -53,18 +54,28 @@ pub struct Split {
     into: SplitSettings,
 }
 
+impl SplitSettings {
+    /// All that is wrong.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let (kind, name, checked) = match self {
+            Self::Lines(_) => return Vec::new(),
+            Self::Json(json) => ("json", "path", json.check()),
+            Self::Csv(csv) => ("csv", "separator", csv.check()),
+            Self::Xml(xml) => ("xml", "element", xml.check()),
+        };
+        let error = checked.err().into_iter();
+        let faults = error.map(|error| SettingFault::from(error).within(name).within(kind));
+        faults.collect()
+    }
+}
+
 impl Split {
     /// A step that splits this way.
     ///
     /// # Errors
     /// `Fatal` when a setting makes no sense: a separator that is no single byte, an empty name.
     pub fn new(settings: SplitSettings) -> Result<Self, StageError> {
-        match &settings {
-            SplitSettings::Lines(_) => {}
-            SplitSettings::Json(json) => json.check()?,
-            SplitSettings::Csv(csv) => csv.check()?,
-            SplitSettings::Xml(xml) => xml.check()?,
-        }
+        SettingFault::none_of(settings.faults())?;
         Ok(Self { into: settings })
     }
 }

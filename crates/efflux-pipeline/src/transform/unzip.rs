@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::quantity::ByteSize;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::transform::Transform;
 use crate::transform::limits::{
@@ -64,21 +65,43 @@ pub struct Unzip {
     pattern: Option<GlobMatcher>,
 }
 
+impl UnzipSettings {
+    /// All that is wrong.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let of_pattern = self
+            .pattern
+            .as_deref()
+            .and_then(|pattern| glob(pattern).err());
+        let of_pattern = of_pattern.map(|error| SettingFault::from(error).within("match"));
+        let mut faults: Vec<_> = of_pattern.into_iter().collect();
+        let what = "an archive of 0 entries: at least 1 is needed";
+        let has_some = self.entries_max > 0;
+        faults.extend(SettingFault::unless(has_some, "entries_max", what));
+        let what = "contents of 0 bytes: at least 1 is needed";
+        let has_some = self.bytes_max.0 > 0;
+        faults.extend(SettingFault::unless(has_some, "bytes_max", what));
+        faults
+    }
+}
+
+/// A pattern of names in an archive.
+fn glob(pattern: &str) -> Result<GlobMatcher, StageError> {
+    let glob = GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build();
+    let matcher = glob.map(|glob| glob.compile_matcher());
+    matcher.map_err(|error| StageError::fatal(format!("{pattern:?} is no pattern: {error}")))
+}
+
 impl Unzip {
     /// A step with these settings.
     ///
     /// # Errors
     /// `Fatal` when the pattern is none.
     pub fn new(settings: UnzipSettings) -> Result<Self, StageError> {
-        let compile = |pattern: &String| {
-            GlobBuilder::new(pattern)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .build()
-                .map(|glob| glob.compile_matcher())
-                .map_err(StageError::fatal)
-        };
-        let pattern = settings.pattern.as_ref().map(compile).transpose()?;
+        SettingFault::none_of(settings.faults())?;
+        let pattern = settings.pattern.as_deref().map(glob).transpose()?;
         Ok(Self { settings, pattern })
     }
 

@@ -30,6 +30,8 @@ use wasmi::{Config, EnforcedLimits, Engine, Linker, Module};
 use crate::emit::Emit;
 use crate::parcel::Parcel;
 use crate::quantity::ByteSize;
+#[cfg(feature = "declared")]
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::transform::Transform;
 use crate::transform::limits::{
@@ -57,6 +59,16 @@ impl Default for WasmSettings {
             fuel_max: WASM_FUEL_DEFAULT_MAX,
             memory_max: ByteSize(WASM_MEMORY_DEFAULT_MAX),
         }
+    }
+}
+
+impl WasmSettings {
+    /// What is wrong beside the module.
+    #[cfg(feature = "declared")]
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let what = "0 units: no module could be run";
+        let fuel = SettingFault::unless(self.fuel_max > 0, "fuel_max", what);
+        fuel.into_iter().collect()
     }
 }
 

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use crate::emit::Emit;
 use crate::parcel::Parcel;
+#[cfg(feature = "declared")]
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::template::Template;
 use crate::transform::Transform;
@@ -22,6 +24,19 @@ pub struct XsltSettings {
     /// The values of its parameters (`xsl:param`), as texts that each message fills in.
     #[serde(default)]
     pub parameters: BTreeMap<String, Template>,
+}
+
+impl XsltSettings {
+    /// What is wrong beside the stylesheet.
+    #[cfg(feature = "declared")]
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let parameters = self.parameters.iter().filter_map(|(name, value)| {
+            let value = value.fixed().unwrap_or_default();
+            let error = Parameters::default().with(name, &value).err()?;
+            Some(SettingFault::of(name.as_str(), error.to_string()).within("parameters"))
+        });
+        parameters.collect()
+    }
 }
 
 /// Makes one message of one by an XSLT 1.0 stylesheet.

@@ -21,6 +21,24 @@ pub(super) struct Opened {
     pub(super) host: Option<Arc<dyn Host>>,
 }
 
+/// Whether a text is the URL of a store.
+pub(super) fn check(url: &str) -> Result<()> {
+    match StoreUrl::parse(url)? {
+        StoreUrl::Memory | StoreUrl::File(_) => Ok(()),
+        StoreUrl::Node(url) => check_node(&url),
+    }
+}
+
+#[cfg(feature = "remote")]
+fn check_node(url: &str) -> Result<()> {
+    Address::parse(url).map(|_| ())
+}
+
+#[cfg(not(feature = "remote"))]
+fn check_node(_url: &str) -> Result<()> {
+    Ok(())
+}
+
 /// Opens what a URL names.
 pub(super) async fn backend(
     url: &str,

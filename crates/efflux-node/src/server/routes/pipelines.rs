@@ -87,7 +87,7 @@ impl From<Standing> for PipelineShown {
     }
 }
 
-fn hosting(node: &Node) -> Answer<&Hosting> {
+fn hosting(node: &Node) -> Answer<&Arc<Hosting>> {
     node.hosting().ok_or_else(|| {
         Refusal::not_found("the node runs no pipelines: `pipelines` in its settings names a folder")
     })

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::limits::PATTERNS_MAX;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// Which files are taken: those that match one of the patterns, or all when there is none.
@@ -16,21 +17,39 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    pub(super) fn new(patterns: &[String]) -> Result<Self, StageError> {
+    /// All that is wrong with patterns.
+    pub(super) fn faults(patterns: &[String]) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
         if patterns.len() > PATTERNS_MAX {
-            return Err(StageError::fatal(format!(
+            faults.push(SettingFault::new(format!(
                 "{} patterns: at most {PATTERNS_MAX} are allowed",
                 patterns.len()
             )));
         }
+        for (at, pattern) in patterns.iter().enumerate() {
+            let climbs = || {
+                pattern
+                    .split('/')
+                    .any(|part| matches!(part, "" | "." | ".."))
+            };
+            let what = match glob(pattern) {
+                Err(error) => format!("{pattern:?} is no pattern: {error}"),
+                Ok(_) if climbs() => format!(
+                    "{pattern:?} matches no file: a pattern is held against the path in the folder, \
+                     as in sub/*.csv"
+                ),
+                Ok(_) => continue,
+            };
+            faults.push(SettingFault::of(at, what));
+        }
+        faults
+    }
+
+    pub(super) fn new(patterns: &[String]) -> Result<Self, StageError> {
+        SettingFault::none_of(Self::faults(patterns))?;
         let (mut of_names, mut of_paths) = (GlobSetBuilder::new(), GlobSetBuilder::new());
         for pattern in patterns {
-            let glob = GlobBuilder::new(pattern)
-                .literal_separator(true)
-                .build()
-                .map_err(|error| {
-                    StageError::fatal(format!("{pattern:?} is no pattern: {error}"))
-                })?;
+            let glob = glob(pattern).map_err(StageError::fatal)?;
             match pattern.contains('/') {
                 true => of_paths.add(glob),
                 false => of_names.add(glob),
@@ -52,6 +71,10 @@ impl Patterns {
         };
         self.are_none || is_named() || self.of_paths.is_match(relative)
     }
+}
+
+fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).build()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::limits::RESCAN_MIN;
 use super::pattern::Patterns;
 use crate::quantity::Period;
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 
 /// What a user says about a folder of files.
@@ -119,36 +120,53 @@ impl FilesSettings {
         }
     }
 
-    /// Tells what is wrong, and compiles the patterns.
-    pub(super) fn check(&self) -> Result<Patterns, StageError> {
-        if self.folder.as_os_str().is_empty() {
-            return Err(StageError::fatal("no folder is named"));
-        }
-        if self.rescan.0 < RESCAN_MIN {
-            return Err(StageError::fatal(format!(
-                "a rescan every {}: at least {RESCAN_MIN:?} is needed",
-                self.rescan
-            )));
-        }
+    /// All that is wrong, without looking at the folder.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let has_folder = !self.folder.as_os_str().is_empty();
+        faults.extend(SettingFault::unless(
+            has_folder,
+            "folder",
+            "no folder is named",
+        ));
+        let rescan = format!(
+            "a rescan every {}: at least {RESCAN_MIN:?} is needed",
+            self.rescan
+        );
+        let is_slow = self.rescan.0 >= RESCAN_MIN;
+        faults.extend(SettingFault::unless(is_slow, "rescan", &rescan));
         if let FilesForm::Csv { separator } = &self.form
             && (!separator.is_ascii() || ['"', '\n', '\r'].contains(separator))
         {
-            return Err(StageError::fatal(format!(
+            let what = format!(
                 "{separator:?} cannot separate fields: one ASCII character is needed, other than a \
                  quotation mark or an end of line"
-            )));
+            );
+            let fault = SettingFault::of("separator", what);
+            faults.push(fault.within("csv").within("form"));
         }
-        if let FilesDone::Move(folder) | FilesDone::Keep(folder) = &self.done {
-            let names_none = !folder
-                .components()
-                .any(|part| matches!(part, Component::Normal(_)));
-            if names_none || folder.components().any(|it| it == Component::ParentDir) {
-                return Err(StageError::fatal(format!(
-                    "{} names no folder for files that are done",
-                    folder.display()
-                )));
+        let done = match &self.done {
+            FilesDone::Move(folder) => Some(("move", folder)),
+            FilesDone::Keep(folder) => Some(("keep", folder)),
+            FilesDone::Delete | FilesDone::Mark => None,
+        };
+        if let Some((name, folder)) = done {
+            let is_name = |part| matches!(part, Component::Normal(_));
+            let names_one = folder.components().any(is_name);
+            if !names_one || folder.components().any(|it| it == Component::ParentDir) {
+                let folder = folder.display();
+                let what = format!("{folder} names no folder for files that are done");
+                faults.push(SettingFault::of(name, what).within("done"));
             }
         }
+        let of_patterns = Patterns::faults(&self.patterns).into_iter();
+        faults.extend(of_patterns.map(|fault| fault.within("match")));
+        faults
+    }
+
+    /// Tells what is wrong, and compiles the patterns.
+    pub(super) fn check(&self) -> Result<Patterns, StageError> {
+        SettingFault::none_of(self.faults())?;
         Patterns::new(&self.patterns)
     }
 

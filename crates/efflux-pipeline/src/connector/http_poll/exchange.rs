@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::settings::HttpPollSettings;
 use crate::retry_after::retry_after;
+use crate::secret::Secret;
 use crate::service::{ServiceClient, address, away, client};
 use crate::stage_error::StageError;
 
@@ -36,6 +37,20 @@ pub(super) enum Answer {
     },
 }
 
+/// Where a password belongs.
+pub(super) const FOR_PASSWORD: &str = "set the header authorization";
+
+/// A header that is sent, if it can be.
+pub(super) fn header(name: &str, secret: &Secret) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = name.parse::<HeaderName>().ok();
+    let parsed = parsed.filter(|parsed| !OWN.contains(parsed));
+    let parsed = parsed.ok_or_else(|| format!("{name:?} is no name of a header to send"))?;
+    let mut value = HeaderValue::from_str(secret.expose())
+        .map_err(|_| format!("the header {name} has a value that cannot be sent"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
 /// How the service is asked.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -48,23 +63,14 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(settings: &HttpPollSettings) -> Result<Self, StageError> {
-        let uri = address(&settings.url, "set the header authorization")?;
+        let uri = address(&settings.url, FOR_PASSWORD)?;
         let client = client(&uri, settings.ca_file.as_deref(), settings.timeout.0)?;
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static("efflux"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, secret) in &settings.headers {
-            let told = || StageError::fatal(format!("{name:?} is no name of a header to send"));
-            let parsed: HeaderName = name.parse().map_err(|_| told())?;
-            if OWN.contains(&parsed) {
-                return Err(told());
-            }
-            let value = HeaderValue::from_str(secret.expose());
-            let mut value = value.map_err(|_| {
-                StageError::fatal(format!("the header {name} has a value that cannot be sent"))
-            })?;
-            value.set_sensitive(true);
-            headers.insert(parsed, value);
+            let (name, value) = header(name, secret).map_err(StageError::fatal)?;
+            headers.insert(name, value);
         }
         Ok(Self {
             client,

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::exchange::{FOR_PASSWORD, header};
+use super::limits::{BODY_BYTES_MAX, EVERY_MIN, PATH_NAMES_MAX};
 use crate::quantity::{ByteSize, Period};
 use crate::secret::Secret;
+use crate::service::address;
+use crate::setting_fault::SettingFault;
 use crate::template::Template;
+use crate::tls;
 
 /// What a user says about a URL that is asked from time to time.
 #[derive(Clone, Debug, Deserialize)]
@@ -77,5 +82,48 @@ impl HttpPollSettings {
             elements: None,
             ca_file: None,
         }
+    }
+
+    /// All that is wrong, without asking the service.
+    pub(crate) fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        match address(&self.url, FOR_PASSWORD) {
+            Err(error) => faults.push(SettingFault::from(error).within("url")),
+            Ok(uri) => {
+                let ca_file = self.ca_file.as_deref();
+                let ca_file = ca_file.filter(|_| uri.scheme_str() == Some("https"));
+                let error = ca_file.and_then(|path| tls::client(Some(path)).err());
+                faults.extend(error.map(|error| SettingFault::from(error).within("ca_file")));
+            }
+        }
+        for (name, secret) in &self.headers {
+            let fault = header(name, secret).err();
+            faults
+                .extend(fault.map(|what| SettingFault::of(name.as_str(), what).within("headers")));
+        }
+        let is_slow = self.every.0 >= EVERY_MIN;
+        let what = format!(
+            "a request every {}: at least {EVERY_MIN:?} is needed",
+            self.every
+        );
+        faults.extend(SettingFault::unless(is_slow, "every", &what));
+        let is_some = !self.timeout.0.is_zero();
+        let what = "a timeout of 0: no service answers in it";
+        faults.extend(SettingFault::unless(is_some, "timeout", what));
+        let is_bounded = (1..=BODY_BYTES_MAX).contains(&self.body_max.0);
+        let asked = self.body_max;
+        let what = format!("an answer of {asked}: 1 to {BODY_BYTES_MAX} bytes are allowed");
+        faults.extend(SettingFault::unless(is_bounded, "body_max", &what));
+        if let Some(HttpElements { path, .. }) = &self.elements {
+            let mut names = path.split_terminator('.');
+            let count = names.clone().count();
+            if count > PATH_NAMES_MAX || names.any(str::is_empty) {
+                let what = format!(
+                    "{path:?} is no path: at most {PATH_NAMES_MAX} names with dots between them"
+                );
+                faults.push(SettingFault::of("path", what).within("elements"));
+            }
+        }
+        faults
     }
 }

@@ -26,15 +26,6 @@ impl Writer {
             let from = &settings.from;
             StageError::fatal(format!("from is no address, {from:?}: {error}"))
         })?;
-        if settings.text.is_none() && settings.html.is_none() && settings.attachment.is_none() {
-            return Err(StageError::fatal("a mail needs text, html or attachment"));
-        }
-        let declared = settings.attachment.as_ref();
-        if let Some(kind) = declared.and_then(|declared| declared.content_type.as_ref())
-            && ContentType::parse(kind).is_err()
-        {
-            return Err(StageError::fatal(format!("{kind:?} is no media type")));
-        }
         Ok(Self { settings, from })
     }
 
@@ -94,7 +85,7 @@ impl Writer {
         parcel: &Parcel,
     ) -> Result<SinglePart, StageError> {
         let name = self.line("attachment.name", &attachment.name, parcel)?;
-        if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.contains(['/', '\\', '"']) {
+        if !is_file_name(&name) {
             return Err(StageError::rejected(
                 "the attachment's name is none that a file can have",
             ));
@@ -134,11 +125,9 @@ impl Writer {
     /// A text that stands in a header. Data that would end it, and begin another one, is refused.
     fn line(&self, what: &str, from: &Template, parcel: &Parcel) -> Result<String, StageError> {
         let text = from.render(parcel)?;
-        match text.contains(char::is_control) {
-            true => Err(StageError::rejected(format!(
-                "{what} holds a line feed or another control character"
-            ))),
-            false => Ok(text),
+        match refused_line(what, &text) {
+            Some(why) => Err(StageError::rejected(why)),
+            None => Ok(text),
         }
     }
 
@@ -150,6 +139,18 @@ impl Writer {
         };
         Ok(format!("<{id}@{}>", self.from.email.domain()))
     }
+}
+
+/// Why a text can stand in no header, if it cannot.
+pub(super) fn refused_line(what: &str, text: &str) -> Option<String> {
+    let is_refused = text.contains(char::is_control);
+    is_refused.then(|| format!("{what} holds a line feed or another control character"))
+}
+
+/// Whether a file that is attached can have this name.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let is_short = (1..=FILE_NAME_BYTES_MAX).contains(&name.len());
+    is_short && !name.contains(['/', '\\', '"'])
 }
 
 #[cfg(test)]

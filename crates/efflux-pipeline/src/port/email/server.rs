@@ -30,11 +30,7 @@ enum Encryption {
 
 impl Server {
     pub(super) fn new(settings: &EmailPortSettings) -> Result<Self, StageError> {
-        let is_here = settings.host == "localhost"
-            || settings
-                .host
-                .parse()
-                .is_ok_and(|host: IpAddr| host.is_loopback());
+        let is_here = is_here(&settings.host);
         let (encryption, port) = match settings.tls {
             EmailTls::Starttls => (Encryption::Starttls(parameters(settings)?), 587),
             EmailTls::Implicit => (Encryption::Implicit(parameters(settings)?), 465),
@@ -92,6 +88,11 @@ impl Server {
         }
         Ok(connection)
     }
+}
+
+/// Whether a mail server is on this machine.
+pub(super) fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback())
 }
 
 fn parameters(settings: &EmailPortSettings) -> Result<TlsParameters, StageError> {

@@ -26,7 +26,7 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Headers that the port writes itself, or that concern the connection.
-const OWN: &[&str] = &[
+pub(super) const OWN: &[&str] = &[
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",

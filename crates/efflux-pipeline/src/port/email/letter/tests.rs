@@ -105,7 +105,9 @@ fn settings_that_make_no_mail_are_told() {
     let mut no_body = settings();
     no_body.text = None;
     for settings in [no_sender, no_body] {
-        assert_eq!(Writer::new(settings).unwrap_err().kind(), "fatal");
+        assert_eq!(settings.faults().len(), 1);
+        let made = crate::port::EmailPort::new(settings);
+        assert_eq!(made.err().map(|error| error.kind()), Some("fatal"));
     }
 }
 
