@@ -136,7 +136,7 @@ impl Gathering {
     /// When the next aggregate has waited long enough; none when there is none.
     pub(crate) fn due(&self) -> Option<Instant> {
         let first = self.waiting.values().map(|waiting| waiting.since).min();
-        first.map(|since| since + self.aggregate.period)
+        first.and_then(|since| since.checked_add(self.aggregate.period))
     }
 
     /// What has waited long enough.
@@ -145,7 +145,7 @@ impl Gathering {
         let due: Vec<_> = self
             .waiting
             .iter()
-            .filter(|(_, waiting)| waiting.since + period <= now)
+            .filter(|(_, waiting)| now.saturating_duration_since(waiting.since) >= period)
             .map(|(key, _)| key.clone())
             .collect();
         due.iter().filter_map(|key| self.take(key)).collect()

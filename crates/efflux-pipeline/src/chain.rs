@@ -242,11 +242,7 @@ impl Chain {
                     rest,
                 });
             }
-            // Once some are tried again, none is left between others.
-            let bytes_max = match backoff.failures() {
-                0 => self.slice_bytes,
-                _ => usize::MAX,
-            };
+            let bytes_max = self.room(&settled);
             let steps = Arc::clone(&self.steps);
             let job = Job::new(
                 steps,
@@ -259,6 +255,7 @@ impl Chain {
             let outcomes = self.watched(&job).await;
             let count = outcomes.len();
             if job.is_full() {
+                // What is done behind those that are left is done again with them.
                 let first_left = open.get(count).copied();
                 settled.truncate(first_left.unwrap_or(settled.len()));
             }
@@ -271,6 +268,12 @@ impl Chain {
         }
     }
 
+    /// How much messages may become beside those that are done. One is taken through at least.
+    fn room(&self, settled: &[Option<Outcome>]) -> usize {
+        let done = settled.iter().flatten().map(Outcome::weight).sum();
+        self.slice_bytes.saturating_sub(done).max(1)
+    }
+
     /// Runs a job, and takes what it got done: all, or what was done until one message hung, which is
     /// rejected.
     async fn watched(&self, job: &Arc<Job>) -> Vec<Outcome> {
@@ -280,6 +283,8 @@ impl Chain {
         loop {
             match timeout(self.policy.step_timeout, &mut running).await {
                 Ok(_) => return job.outcomes(),
+                // Others have all threads: it waits for its turn.
+                Err(_) if !job.has_begun() => {}
                 Err(_) if job.done() > done => done = job.done(),
                 Err(_) => {
                     let hung = self.hung.fetch_add(1, Ordering::Relaxed) + 1;
@@ -318,16 +323,14 @@ impl Chain {
                     rest,
                 });
             }
-            let bytes_max = match backoff.failures() {
-                0 => self.slice_bytes,
-                _ => usize::MAX,
-            };
+            let bytes_max = self.room(&settled);
             let mut bytes = 0_usize;
             let mut outcomes: Vec<Outcome> = Vec::with_capacity(open.len());
             let mut waiting: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
             for at in &open {
                 if bytes >= bytes_max {
-                    rest = inputs.split_off(*at);
+                    // What is done behind those that are left is done again with them.
+                    rest.splice(0..0, inputs.split_off(*at));
                     settled.truncate(*at);
                     break;
                 }

@@ -76,6 +76,11 @@ impl Counters {
         *self.last_error.lock() = Some(error);
     }
 
+    /// How many messages were delivered by now.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
     /// What the pipeline has done by now.
     #[must_use]
     pub fn counts(&self) -> Counts {

@@ -229,6 +229,7 @@ pub(crate) fn returned(particle: &Particle) -> Result<Parcel, StageError> {
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| no_letter("it does not tell the message's id"))?;
     let origin = Origin::told(
+        particle.sequence(),
         letter.property(ORIGIN_ID).and_then(|id| id.parse().ok()),
         letter.property(CORRELATION).map(ToOwned::to_owned),
         letter

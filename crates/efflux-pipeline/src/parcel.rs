@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use efflux_storage::particle::limits::CONTENT_BYTES_DEFAULT_MAX;
-use efflux_storage::particle::{Id, Message, Metadata, Particle, TopicName};
+use efflux_storage::particle::{Id, Message, Metadata, Particle, Sequence, TopicName};
 use serde_json::Value;
 
 use crate::limits::MESSAGE_BYTES;
@@ -44,6 +44,8 @@ pub struct Origin {
     correlation: Option<String>,
     topic: Option<TopicName>,
     particle: Option<Particle>,
+    /// Its place in the topic that the pipeline reads.
+    place: Option<Sequence>,
 }
 
 impl Parcel {
@@ -55,6 +57,7 @@ impl Parcel {
             correlation: message.property(CORRELATION).map(ToOwned::to_owned),
             topic: None,
             particle: None,
+            place: None,
         });
         Self {
             message,
@@ -72,6 +75,7 @@ impl Parcel {
             id: Some(metadata.id()),
             correlation: metadata.property(CORRELATION).map(ToOwned::to_owned),
             topic: Some(topic),
+            place: Some(particle.sequence()),
             particle: Some(particle),
         });
         Self {
@@ -94,6 +98,11 @@ impl Parcel {
             origin: Arc::clone(origin),
             entry: None,
         }
+    }
+
+    /// The place, in the topic that the pipeline reads, of what it was made of.
+    pub(crate) fn place(&self) -> Option<Sequence> {
+        self.origin.place
     }
 
     /// A message that was in the pipeline before and goes on with this stage.
@@ -161,8 +170,9 @@ impl Parcel {
 }
 
 impl Origin {
-    /// The origin that a dead letter tells.
+    /// The origin that a dead letter tells, and the letter's own place.
     pub(crate) const fn told(
+        place: Sequence,
         id: Option<Id>,
         correlation: Option<String>,
         topic: Option<TopicName>,
@@ -172,6 +182,7 @@ impl Origin {
             correlation,
             topic,
             particle: None,
+            place: Some(place),
         }
     }
 

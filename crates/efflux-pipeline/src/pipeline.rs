@@ -4,6 +4,8 @@ mod delivery;
 mod line;
 mod load;
 mod options;
+mod outage;
+mod pace;
 mod run;
 mod source;
 #[cfg(test)]
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 use self::line::Line;
 pub use self::options::{Order, PipelineOptions};
+use self::pace::Pace;
 pub(crate) use self::source::Source;
 use crate::aggregate::Aggregate;
 use crate::chain::Chain;
@@ -300,6 +303,8 @@ impl Pipeline {
             connector: opened.connector,
             reader: opened.reader,
             position: opened.position,
+            begins: opened.begins,
+            pace: self.options.rate_max.map(Pace::new),
             port: self.port,
             options: self.options,
             dead_letters: letters,

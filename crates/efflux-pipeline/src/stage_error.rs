@@ -63,6 +63,19 @@ impl StageError {
         Self::Fatal(source.into())
     }
 
+    /// The same, told of another input.
+    pub(crate) fn again(&self) -> Self {
+        let source = self.reason().into();
+        match self {
+            Self::Unavailable { after, .. } => Self::Unavailable {
+                source,
+                after: *after,
+            },
+            Self::Rejected(_) => Self::Rejected(source),
+            Self::Fatal(_) => Self::Fatal(source),
+        }
+    }
+
     /// Whether the same input may work when it is tried again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {

@@ -30,6 +30,7 @@ pub(super) struct Job {
     /// How much they may become before the others are left for later.
     bytes_max: usize,
     is_full: AtomicBool,
+    has_begun: AtomicBool,
     outcomes: Mutex<Vec<Outcome>>,
     /// The step that is at work.
     at: AtomicUsize,
@@ -53,11 +54,13 @@ impl Job {
             open,
             bytes_max,
             is_full: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         }
     }
 
     pub(super) fn run(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
         let mut bytes = 0_usize;
         for (entry, parcel) in self.open.iter().filter_map(|at| self.inputs.get(*at)) {
             if bytes >= self.bytes_max {
@@ -76,6 +79,11 @@ impl Job {
             }
             outcomes.push(made.outcome);
         }
+    }
+
+    /// Whether a thread has taken it up.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Whether those behind the last that is done were left for later.

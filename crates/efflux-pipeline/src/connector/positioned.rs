@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use efflux_storage::particle::{Particle, Sequence};
+use efflux_storage::particle::{ConsumerName, Particle, Sequence};
 use efflux_storage::{Consumer, ReadLimit, Start, Topic};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{Connector, Intake, IntakeMax, IntakeReceipt};
+use crate::dead_letter;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
@@ -34,6 +35,16 @@ pub(crate) struct PositionedConnector {
     read_until: Mutex<Sequence>,
     /// The position that is kept. One answer moves it after the other.
     kept: AsyncMutex<Sequence>,
+    /// Which of them go back to a pipeline, when they are dead letters.
+    returning: Option<Returning>,
+}
+
+/// Which dead letters go back.
+#[derive(Debug)]
+struct Returning {
+    pipeline: ConsumerName,
+    /// The last letter: what fails again lies behind it, and does not go round in circles.
+    until: Sequence,
 }
 
 impl PositionedConnector {
@@ -45,7 +56,16 @@ impl PositionedConnector {
             open: Mutex::default(),
             read_until: Mutex::new(next),
             kept: AsyncMutex::new(next),
+            returning: None,
         }
+    }
+
+    /// Gives out the dead letters of this pipeline up to `until`, as the messages that they tell of:
+    /// each goes on with the stage that failed, and the source ends behind the last. The letters of
+    /// other pipelines are passed over.
+    pub(crate) fn returning_to(mut self, pipeline: ConsumerName, until: Sequence) -> Self {
+        self.returning = Some(Returning { pipeline, until });
+        self
     }
 
     async fn read(&self, from: Sequence, max: IntakeMax) -> Result<Vec<Particle>, StageError> {
@@ -73,6 +93,9 @@ impl Connector for PositionedConnector {
     async fn poll(&self, max: IntakeMax) -> Result<Option<Intake>, StageError> {
         let mut next = self.next.lock().await;
         loop {
+            if self.returning.as_ref().is_some_and(|it| it.until < *next) {
+                return Ok(None);
+            }
             let read = self.read(*next, max).await?;
             let Some(last) = read.last().map(Particle::sequence) else {
                 continue;
@@ -82,12 +105,15 @@ impl Connector for PositionedConnector {
             *self.read_until.lock() = last.next();
             let mut intake = Intake::new(IntakeReceipt(last.get()), []);
             let name = self.topic.name();
-            let parcels = read
+            let particles = read
                 .into_iter()
                 .filter(|it| it.sequence() != Sequence::ROOT);
-            intake.parcels = parcels
-                .map(|particle| Parcel::of_particle(name.clone(), particle))
-                .collect();
+            match &self.returning {
+                None => intake
+                    .parcels
+                    .extend(particles.map(|particle| Parcel::of_particle(name.clone(), particle))),
+                Some(returning) => returning.give_back(particles, &mut intake),
+            }
             return Ok(Some(intake));
         }
     }
@@ -111,6 +137,21 @@ impl Connector for PositionedConnector {
         self.open.lock().clear();
         *next = *self.kept.lock().await;
         Ok(())
+    }
+}
+
+impl Returning {
+    fn give_back(&self, letters: impl Iterator<Item = Particle>, intake: &mut Intake) {
+        let is_its = |letter: &Particle| {
+            let pipeline = letter.metadata().property(dead_letter::ERROR_PIPELINE);
+            pipeline == Some(self.pipeline.as_str()) && letter.sequence() <= self.until
+        };
+        for letter in letters.filter(is_its) {
+            match dead_letter::returned(&letter) {
+                Ok(parcel) => intake.parcels.push(parcel),
+                Err(error) => intake.refused.push(((&letter).into(), error)),
+            }
+        }
     }
 }
 

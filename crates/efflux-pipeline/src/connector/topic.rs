@@ -5,20 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use efflux_storage::particle::{Sequence, TopicName};
+use efflux_storage::particle::TopicName;
 use efflux_storage::{Consumer, Delivery, ErrorKind, Ticket};
 use parking_lot::Mutex;
-use tokio::time::sleep;
 
 use super::{Connector, Intake, IntakeMax, IntakeReceipt};
-use crate::dead_letter;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 
 /// How long one receive waits: 30 s. Then it is called again.
 const WAIT: Duration = Duration::from_secs(30);
-/// How long it waits for dead letters, while others of them are under way.
-const LETTERS_WAIT: Duration = Duration::from_secs(1);
 /// How long what was not delivered stays away: not at all. Who fails again waits by the policy.
 const DELAY: Duration = Duration::ZERO;
 
@@ -34,16 +30,6 @@ pub struct TopicConnector {
     lease: Duration,
     numbers: AtomicU64,
     open: Mutex<HashMap<IntakeReceipt, Vec<Ticket>>>,
-    /// Whether the particles are dead letters that go back to a pipeline.
-    returning: Option<Returning>,
-}
-
-/// Which dead letters go back.
-#[derive(Debug)]
-struct Returning {
-    pipeline: String,
-    /// The last letter: what fails again lies behind it, and does not go round in circles.
-    until: Sequence,
 }
 
 impl TopicConnector {
@@ -59,48 +45,14 @@ impl TopicConnector {
             lease,
             numbers: AtomicU64::new(0),
             open: Mutex::default(),
-            returning: None,
         })
     }
 
-    /// The dead letters of this pipeline up to `until`, as the messages that they tell of: each goes
-    /// on with the stage that failed, and the source ends behind the last. The consumer is one of the
-    /// dead-letter topic; the letters of other pipelines are left alone.
-    #[must_use]
-    pub fn returning_to(mut self, pipeline: impl Into<String>, until: Sequence) -> Self {
-        self.returning = Some(Returning {
-            pipeline: pipeline.into(),
-            until,
-        });
-        self
-    }
-
-    /// The next deliveries; none when all letters that go back are settled.
-    async fn receive(&self, max: usize) -> Result<Option<Vec<Delivery>>, StageError> {
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>, StageError> {
         loop {
-            let Some(Returning { until, .. }) = &self.returning else {
-                let received = self.consumer.receive(max, WAIT).await?;
-                if received.is_empty() {
-                    continue;
-                }
-                return Ok(Some(received));
-            };
-            if self.consumer.status().await?.position > *until {
-                return Ok(None);
-            }
-            let received = self.consumer.receive(max, LETTERS_WAIT).await?;
-            let (letters, later): (Vec<_>, Vec<_>) = received
-                .into_iter()
-                .partition(|it| it.particle.sequence() <= *until);
-            let later: Vec<_> = later.into_iter().map(|delivery| delivery.ticket).collect();
-            if !later.is_empty() {
-                self.consumer.rollback(&later, DELAY).await?;
-                if letters.is_empty() {
-                    sleep(LETTERS_WAIT).await;
-                }
-            }
-            if !letters.is_empty() {
-                return Ok(Some(letters));
+            let received = self.consumer.receive(max, WAIT).await?;
+            if !received.is_empty() {
+                return Ok(received);
             }
         }
     }
@@ -113,29 +65,15 @@ impl TopicConnector {
 #[async_trait]
 impl Connector for TopicConnector {
     async fn poll(&self, max: IntakeMax) -> Result<Option<Intake>, StageError> {
-        let Some(deliveries) = self.receive(max.messages).await? else {
-            return Ok(None);
-        };
+        let deliveries = self.receive(max.messages).await?;
         let receipt = IntakeReceipt(self.numbers.fetch_add(1, Ordering::Relaxed));
         let tickets = deliveries.iter().map(|delivery| delivery.ticket).collect();
         self.open.lock().insert(receipt, tickets);
         let mut intake = Intake::new(receipt, []);
-        for delivery in deliveries {
-            let particle = delivery.particle;
-            let Some(Returning { pipeline, .. }) = &self.returning else {
-                let parcel = Parcel::of_particle(self.topic.clone(), particle);
-                intake.parcels.push(parcel);
-                continue;
-            };
-            let is_its = particle.metadata().property(dead_letter::ERROR_PIPELINE)
-                == Some(pipeline.as_str());
-            if is_its {
-                match dead_letter::returned(&particle) {
-                    Ok(parcel) => intake.parcels.push(parcel),
-                    Err(error) => intake.refused.push(((&particle).into(), error)),
-                }
-            }
-        }
+        let particles = deliveries.into_iter().map(|delivery| delivery.particle);
+        intake.parcels = particles
+            .map(|particle| Parcel::of_particle(self.topic.clone(), particle))
+            .collect();
         Ok(Some(intake))
     }
 
@@ -195,10 +133,6 @@ impl Connector for TopicConnector {
     }
 
     async fn waits_for_others(&self) -> Result<bool, StageError> {
-        // Letters that go back are counted: the source ends by itself.
-        if self.returning.is_some() {
-            return Ok(false);
-        }
         Ok(self.consumer.status().await?.lag > 0)
     }
 }

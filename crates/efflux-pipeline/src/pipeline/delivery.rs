@@ -1,90 +1,37 @@
 //! Delivers messages to the port, as often as the policy says.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use efflux_storage::particle::{ConsumerName, Particle};
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::line::{Line, Stopped};
-use super::options::PipelineOptions;
+use super::outage::Outage;
 use crate::backoff::Backoff;
 use crate::chain::Failure;
-use crate::counters::{Count, Counters};
+use crate::counters::Count;
 use crate::parcel::Parcel;
-use crate::policy::Retry;
 use crate::port::{Advance, Batch, Failed, Kept};
 use crate::stage::Stage;
 use crate::stage_error::StageError;
-
-/// Waits while a target is away, up to the time that the policy gives it.
-#[derive(Debug)]
-pub(super) struct Outage<'a> {
-    pipeline: &'a ConsumerName,
-    retry: Retry,
-    backoff: Backoff,
-    since: Option<Instant>,
-}
-
-impl<'a> Outage<'a> {
-    pub(super) const fn new(pipeline: &'a ConsumerName, options: &PipelineOptions) -> Self {
-        Self {
-            pipeline,
-            retry: options.policy.retry,
-            backoff: Backoff::new(options.policy.retry, options.seed),
-            since: None,
-        }
-    }
-
-    /// Waits before the next try.
-    ///
-    /// # Errors
-    /// The error itself when the target has been away for too long.
-    pub(super) async fn wait(
-        &mut self,
-        error: StageError,
-        counters: &Counters,
-    ) -> Result<(), StageError> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let asked = match &error {
-            StageError::Unavailable { after, .. } => *after,
-            _ => None,
-        };
-        if self
-            .retry
-            .outage
-            .is_some_and(|most| since.elapsed() >= most)
-        {
-            return Err(error);
-        }
-        tracing::warn!(
-            pipeline = %self.pipeline,
-            error = %error,
-            failures = self.backoff.failures() + 1,
-            "trying again"
-        );
-        counters.add(Count::Retries, 1);
-        counters.tell(error.to_string());
-        sleep(self.backoff.next(asked)).await;
-        Ok(())
-    }
-
-    pub(super) const fn over(&mut self) {
-        self.since = None;
-        self.backoff.reset();
-    }
-}
 
 /// Messages that are delivered together.
 #[derive(Debug)]
 struct Delivery<'a> {
     line: &'a Line,
     rest: Vec<Parcel>,
+    /// How often each of the rest failed by itself.
+    tries: Vec<u32>,
     position: Option<Advance>,
     outage: Outage<'a>,
     /// Failures of messages by themselves.
     backoff: Backoff,
+    /// How many messages the pipeline had delivered when this failed last, or began.
+    delivered_before: u64,
+    /// How often all of it failed while other messages were delivered.
+    blamed: u32,
 }
 
 /// Delivers messages; returns when each is delivered, or settled as the policy says.
@@ -94,22 +41,17 @@ pub(super) async fn deliver(
     position: Option<Advance>,
 ) -> Result<(), Stopped> {
     let parcels = line.take_behind(parcels).await?;
-    let Some(rate) = line.options.rate_max else {
+    let Some(pace) = &line.pace else {
         return Delivery::new(line, parcels, position).finish().await;
     };
-    // A tenth of a second's messages at once, so that the pace is even. What a position belongs to is
-    // one transaction, and goes at once.
-    let tenth = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
-    let most = position.map_or(tenth, |_| usize::MAX);
+    // What a position belongs to is one transaction, and goes at once.
+    let most = position.map_or(pace.at_once(), |_| usize::MAX);
     let mut parcels = parcels.into_iter().peekable();
     loop {
         let part: Vec<_> = parcels.by_ref().take(most).collect();
-        let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
         let is_last = parcels.peek().is_none();
-        let begun = Instant::now();
+        pace.wait(part.len()).await;
         Delivery::new(line, part, position).finish().await?;
-        let pace = Duration::from_secs(1).saturating_mul(count) / rate;
-        sleep(pace.saturating_sub(begun.elapsed())).await;
         if is_last {
             return Ok(());
         }
@@ -121,10 +63,13 @@ impl<'a> Delivery<'a> {
         let options = &line.options;
         Self {
             line,
+            tries: vec![0; rest.len()],
             rest,
             position,
             outage: Outage::new(&line.name, options),
             backoff: Backoff::new(options.policy.retry, options.seed),
+            delivered_before: line.counters.delivered(),
+            blamed: 0,
         }
     }
 
@@ -140,6 +85,7 @@ impl<'a> Delivery<'a> {
                     self.outage.over();
                     let delivered = self.rest.len().saturating_sub(parts.len());
                     self.line.counters.add(Count::Delivered, delivered);
+                    self.delivered_before = self.line.counters.delivered();
                     self.parts(parts, true).await?;
                 }
                 Err(Failed::Refused(parts)) => self.parts(parts, false).await?,
@@ -172,6 +118,7 @@ impl<'a> Delivery<'a> {
     async fn whole(&mut self, error: StageError) -> Result<(), Stopped> {
         match error {
             StageError::Fatal(_) => Err((Stage::Port, error)),
+            StageError::Unavailable { .. } if self.is_to_blame() => self.refuse(&error).await,
             StageError::Unavailable { .. } => {
                 let waited = self.outage.wait(error, &self.line.counters).await;
                 waited.map_err(|error| (Stage::Port, error))?;
@@ -180,44 +127,66 @@ impl<'a> Delivery<'a> {
             StageError::Rejected(_) if self.rest.is_empty() => {
                 Err((Stage::Port, StageError::fatal(error.reason())))
             }
-            StageError::Rejected(_) if self.rest.len() == 1 => self.refuse(&error).await,
-            // One of them is to blame: the halves tell which, in their order.
-            StageError::Rejected(_) if self.position.is_none() => {
-                let behind = self.rest.split_off(self.rest.len() / 2);
-                let first = std::mem::replace(&mut self.rest, behind);
-                Box::pin(Delivery::new(self.line, first, None).finish()).await
-            }
-            StageError::Rejected(_) => match self.split_at_particle() {
-                Some((first, position)) => {
-                    Box::pin(Delivery::new(self.line, first, Some(position)).finish()).await
-                }
-                None => self.refuse(&error).await,
-            },
+            StageError::Rejected(_) => self.refuse(&error).await,
         }
     }
 
-    /// Settles all of them as rejected.
+    /// Whether the messages are to blame for it that all of them failed: others get through, again
+    /// and again. It is not asked of a batch with a position, beside which none is delivered.
+    fn is_to_blame(&mut self) -> bool {
+        let delivered = self.line.counters.delivered();
+        let others_got_through = delivered > self.delivered_before;
+        self.delivered_before = delivered;
+        self.blamed += u32::from(others_got_through && self.position.is_none());
+        self.blamed >= self.line.options.policy.retry.attempts
+    }
+
+    /// One of them is to blame: the halves tell which, in their order. One by itself is settled.
     async fn refuse(&mut self, error: &StageError) -> Result<(), Stopped> {
-        let reason = error.reason();
+        let halved = match self.position {
+            None => self.halved().map(|first| (first, None)),
+            Some(_) if self.rest.len() < 2 => None,
+            Some(_) => self
+                .split_at_particle()
+                .map(|(first, position)| (first, Some(position))),
+        };
+        if let Some((first, position)) = halved {
+            self.tries = vec![0; self.rest.len()];
+            self.blamed = 0;
+            return Box::pin(Delivery::new(self.line, first, position).finish()).await;
+        }
+        let attempts = self.blamed.max(1);
         let failures = std::mem::take(&mut self.rest).into_iter();
-        let failures = failures
-            .map(|parcel| Failure::new(parcel, Stage::Port, StageError::rejected(reason.clone())));
+        let failures = failures.map(|parcel| {
+            let mut failure = Failure::new(parcel, Stage::Port, error.again());
+            failure.attempts = attempts;
+            failure
+        });
         self.line.settle(failures.collect()).await
+    }
+
+    /// Takes off the first half; none of one message.
+    fn halved(&mut self) -> Option<Vec<Parcel>> {
+        let half = self.rest.len() / 2;
+        if half == 0 {
+            return None;
+        }
+        let behind = self.rest.split_off(half);
+        Some(std::mem::replace(&mut self.rest, behind))
     }
 
     /// Takes off what became of the first particles, about a half, with the position behind them; none
     /// when all became of one.
     fn split_at_particle(&mut self) -> Option<(Vec<Parcel>, Advance)> {
         let whole = self.position?;
-        let sequence = |parcel: &Parcel| parcel.origin().particle().map(Particle::sequence);
         let begins = |at: &usize| {
             let before = at.checked_sub(1).and_then(|before| self.rest.get(before));
-            before.map(sequence) != self.rest.get(*at).map(sequence)
+            before.map(Parcel::place) != self.rest.get(*at).map(Parcel::place)
         };
         let half = self.rest.len() / 2;
         let at = (half..self.rest.len()).find(begins);
         let at = at.or_else(|| (1..half).rev().find(begins))?;
-        let reached = self.rest.get(at).and_then(sequence)?.previous()?.get();
+        let reached = self.rest.get(at).and_then(Parcel::place)?.previous()?.get();
         let behind = self.rest.split_off(at);
         let first = std::mem::replace(&mut self.rest, behind);
         self.position = Some(Advance {
@@ -255,39 +224,45 @@ impl<'a> Delivery<'a> {
     }
 
     /// These were not delivered; the others were, or will be without them.
+    ///
+    /// Of a message group only the first that is unavailable was tried: those behind it waited.
     async fn parts(
         &mut self,
         parts: Vec<(usize, StageError)>,
         others_are_delivered: bool,
     ) -> Result<(), Stopped> {
-        let attempts = self.backoff.failures() + 1;
+        let attempts_max = self.line.options.policy.retry.attempts;
         let mut parts = parts.into_iter().peekable();
+        let mut held = HashSet::new();
         let (mut again, mut failures, mut asked) = (Vec::new(), Vec::new(), None);
-        for (at, parcel) in std::mem::take(&mut self.rest).into_iter().enumerate() {
+        let rest = std::mem::take(&mut self.rest).into_iter();
+        for (at, (parcel, mut tries)) in rest.zip(std::mem::take(&mut self.tries)).enumerate() {
             let Some((_, error)) = parts.next_if(|(failed, _)| *failed == at) else {
                 if !others_are_delivered {
-                    again.push(parcel);
+                    again.push((parcel, tries));
                 }
                 continue;
             };
-            match error {
-                StageError::Fatal(_) => return Err((Stage::Port, error)),
-                StageError::Unavailable { after, .. }
-                    if attempts < self.line.options.policy.retry.attempts =>
-                {
-                    asked = asked.max(Some(after));
-                    again.push(parcel);
-                }
-                error => {
-                    let mut failure = Failure::new(parcel, Stage::Port, error);
-                    failure.attempts = attempts;
-                    failures.push(failure);
+            if matches!(error, StageError::Fatal(_)) {
+                return Err((Stage::Port, error));
+            }
+            if let StageError::Unavailable { after, .. } = &error {
+                let group = parcel.message.message_group().map(ToOwned::to_owned);
+                let waited = group.is_some_and(|group| !held.insert(group));
+                tries += u32::from(!waited);
+                asked = asked.max(Some(*after));
+                if waited || tries < attempts_max {
+                    again.push((parcel, tries));
+                    continue;
                 }
             }
+            let mut failure = Failure::new(parcel, Stage::Port, error);
+            failure.attempts = tries.max(1);
+            failures.push(failure);
         }
-        self.rest = again;
+        (self.rest, self.tries) = again.into_iter().unzip();
         self.line.settle(failures).await?;
-        if let Some(asked) = asked {
+        if let Some(asked) = asked.filter(|_| !self.rest.is_empty()) {
             self.line.counters.add(Count::Retries, 1);
             sleep(self.backoff.next(asked)).await;
         }

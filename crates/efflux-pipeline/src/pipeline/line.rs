@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use efflux_storage::particle::ConsumerName;
 
-use super::delivery::Outage;
 use super::load::Taken;
 use super::options::{Order, PipelineOptions};
+use super::outage::Outage;
+use super::pace::Pace;
 use crate::aggregate::Aggregate;
 use crate::chain::{Chain, Failure};
 use crate::connector::{Connector, Intake, IntakeReceipt};
@@ -29,11 +30,15 @@ pub(super) struct Line {
     pub(super) reader: Reader,
     /// What the port said when it was opened.
     pub(super) position: Kept,
+    /// The sequence before the first message, when the port is to be told.
+    pub(super) begins: Option<u64>,
     pub(super) before: Chain,
     pub(super) gather: Option<(StepName, Aggregate)>,
     pub(super) behind: Chain,
     pub(super) port: Arc<dyn Port>,
     pub(super) options: PipelineOptions,
+    /// How many messages a second are delivered, over all deliveries.
+    pub(super) pace: Option<Pace>,
     pub(super) dead_letters: Option<DeadLetters>,
     pub(super) counters: Arc<Counters>,
 }

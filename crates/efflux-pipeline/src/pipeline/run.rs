@@ -1,8 +1,9 @@
 //! The loop of a pipeline: takes in, takes through, delivers and answers, all at the same time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, pending};
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -11,9 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, Span};
 
-use super::delivery::{Outage, deliver};
+use super::delivery::deliver;
 use super::line::{Line, Stopped};
-use super::load::{Load, Taken};
+use super::load::{Load, Loads, Taken};
+use super::outage::Outage;
 use super::trace;
 use crate::aggregate::{Gathering, Made, Part};
 use crate::chain::Failure;
@@ -38,6 +40,9 @@ type Delivering<'a> = BoxFuture<'a, Result<Delivered, Stopped>>;
 type Answering<'a> = BoxFuture<'a, (IntakeReceipt, Result<(), StageError>)>;
 type Polling<'a> = BoxFuture<'a, Result<Option<Intake>, Stopped>>;
 
+/// What is as good as never: 30 years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// What a delivery settles, and how many bytes wait no longer.
 #[derive(Debug)]
 struct Delivered {
@@ -50,9 +55,13 @@ struct Run<'a> {
     line: &'a Line,
     polling: Option<Polling<'a>>,
     working: FuturesOrdered<Working<'a>>,
-    loads: VecDeque<Load>,
+    loads: Loads,
     delivering: FuturesUnordered<Delivering<'a>>,
     answering: FuturesUnordered<Answering<'a>>,
+    /// The extension of leases that is under way.
+    extending: Option<BoxFuture<'a, ()>>,
+    /// Asks whether others hold messages that may still come.
+    asking: Option<BoxFuture<'a, bool>>,
     gathering: Option<Gathering>,
     /// Bytes of messages that wait for delivery.
     waiting: watch::Sender<usize>,
@@ -92,18 +101,31 @@ enum Event {
     Worked(Result<Taken, Stopped>),
     Delivered(Result<Delivered, Stopped>),
     Answered(IntakeReceipt, Result<(), StageError>),
+    Extended,
+    /// Whether messages that others hold may still come.
+    Asked(bool),
     Time,
 }
 
 impl<'a> Run<'a> {
     fn new(line: &'a Line) -> Self {
         let gather = line.gather.clone();
+        // Where a pipeline begins is kept before anything is: it would be another place later.
+        let mut loads = Loads::default();
+        if line.begins.is_some() {
+            loads.push(Load {
+                reaches: line.begins,
+                ..Load::default()
+            });
+        }
         Self {
             line,
             polling: None,
             working: FuturesOrdered::new(),
-            loads: VecDeque::new(),
+            loads,
             delivering: FuturesUnordered::new(),
+            extending: None,
+            asking: None,
             answering: FuturesUnordered::new(),
             gathering: gather.map(|(name, aggregate)| Gathering::new(aggregate, name)),
             waiting: watch::Sender::new(0),
@@ -148,14 +170,14 @@ impl<'a> Run<'a> {
             self.begin_delivering();
             self.line.counters.set_in_flight(self.open.len());
             match self.next(&mut until, stops).await {
-                Event::Stop => {
-                    stops = Some(Instant::now() + self.line.options.drain);
-                }
+                Event::Stop => stops = Some(later(Instant::now(), self.line.options.drain)),
                 Event::Polled(intake) => self.take(intake?),
-                Event::Worked(taken) => self.worked(taken?).await?,
+                Event::Worked(taken) => self.worked(taken?),
                 Event::Delivered(delivered) => self.delivered(delivered?),
                 Event::Answered(receipt, answer) => self.answered(receipt, answer)?,
-                Event::Time => self.on_time().await?,
+                Event::Extended => self.extending = None,
+                Event::Asked(others_hold_some) => self.asked(others_hold_some),
+                Event::Time => self.on_time(),
             }
         }
     }
@@ -166,18 +188,17 @@ impl<'a> Run<'a> {
         stops: Option<Instant>,
     ) -> Event {
         let wakes = self.wakes(stops);
-        let polling = async {
-            match &mut self.polling {
-                Some(polling) => polling.await,
-                None => pending().await,
-            }
-        };
+        let polling = when_there(&mut self.polling);
+        let extending = when_there(&mut self.extending);
+        let asking = when_there(&mut self.asking);
         let event = tokio::select! {
             biased;
             Some((receipt, answer)) = self.answering.next() => Event::Answered(receipt, answer),
             Some(settled) = self.delivering.next() => Event::Delivered(settled),
             Some(worked) = self.working.next() => Event::Worked(worked),
             () = until, if stops.is_none() => Event::Stop,
+            () = extending => Event::Extended,
+            held = asking => Event::Asked(held),
             polled = polling => Event::Polled(polled),
             () = sleep_until(wakes) => Event::Time,
         };
@@ -190,46 +211,55 @@ impl<'a> Run<'a> {
     /// When something is to be done though nothing happened.
     fn wakes(&self, stops: Option<Instant>) -> Instant {
         let now = Instant::now();
-        let far = now + std::time::Duration::from_secs(3600);
         let lease = self.line.connector.lease();
-        let extend = lease.map(|lease| self.extended + lease / 3);
+        let extend = lease.map(|lease| later(self.extended, lease / 3));
         let due = self.gathering.as_ref().and_then(Gathering::due);
-        let idle = self.line.options.ends_when_idle;
-        let idle = idle
-            .filter(|_| self.is_empty())
-            .map(|idle| self.active + idle);
+        let idle = self.idles().filter(|_| self.asking.is_none());
         let times = [extend, due, idle, stops].into_iter().flatten();
-        times.min().map_or(far, |first| first.max(now))
+        times.min().unwrap_or(now + FAR).max(now)
     }
 
-    async fn on_time(&mut self) -> Result<(), Stopped> {
+    /// When it is idle for so long that it ends; none while something is under way.
+    fn idles(&self) -> Option<Instant> {
+        let idle = self.line.options.ends_when_idle?;
+        self.is_empty().then(|| later(self.active, idle))
+    }
+
+    fn on_time(&mut self) {
         let now = Instant::now();
         let made = self.gathering.as_mut().map(|it| it.take_due(now));
         self.load_made(made.unwrap_or_default());
-        let idle = self.line.options.ends_when_idle;
-        if self.is_empty() && idle.is_some_and(|idle| self.active + idle <= now) {
-            match self.line.connector.waits_for_others().await {
-                Ok(false) => self.has_ended = true,
-                // Leases of a process that is gone are over some time.
-                Ok(true) | Err(_) => self.active = now,
-            }
+        let line = self.line;
+        if self.asking.is_none() && self.idles().is_some_and(|ends| ends <= now) {
+            // Leases of a process that is gone are over some time.
+            let asking = async move { line.connector.waits_for_others().await.unwrap_or(true) };
+            self.asking = Some(Box::pin(asking));
         }
-        let lease = self.line.connector.lease();
-        if lease.is_none_or(|lease| self.extended + lease / 3 > now) {
-            return Ok(());
+        let lease = line.connector.lease();
+        if lease.is_none_or(|lease| later(self.extended, lease / 3) > now) {
+            return;
         }
         self.extended = now;
-        let held: Vec<_> = self.open.keys().copied().collect();
-        if let Err(error) = self.line.connector.extend(&held).await {
-            // Who lost a lease delivers twice at worst; its commit is refused then.
-            tracing::warn!(pipeline = %self.line.name, error = %error, "a lease was not extended");
+        if self.extending.is_none() {
+            let held: Vec<_> = self.open.keys().copied().collect();
+            self.extending = Some(Box::pin(extend(line, held)));
         }
-        Ok(())
+    }
+
+    /// Ends when no others hold messages that may still come.
+    fn asked(&mut self, others_hold_some: bool) {
+        self.asking = None;
+        let now = Instant::now();
+        match others_hold_some {
+            true => self.active = now,
+            false => self.has_ended = self.idles().is_some_and(|ends| ends <= now),
+        }
     }
 
     /// Whether nothing is under way.
     fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.answering.is_empty()
+        let is_answered = self.open.is_empty() && self.answering.is_empty();
+        is_answered && self.loads.is_empty() && self.delivering.is_empty()
     }
 
     /// Whether nothing is at work, though something may be left over.
@@ -273,7 +303,7 @@ impl<'a> Run<'a> {
     }
 
     /// Loads what became of an intake, and goes on with the rest of it before any other.
-    async fn worked(&mut self, mut taken: Taken) -> Result<(), Stopped> {
+    fn worked(&mut self, mut taken: Taken) {
         let weight: usize = taken.parcels.iter().map(Parcel::weight).sum();
         self.is_light = taken.rest.is_empty() && !taken.has_failures && weight < SLICE_BYTES;
         self.window = match self.line.before.hung() {
@@ -285,11 +315,10 @@ impl<'a> Run<'a> {
             Kept::Nothing => Vec::new(),
         };
         let receipt = taken.receipt;
-        let rest = self.sort(taken).await?;
+        let rest = self.sort(taken);
         if !rest.is_empty() && self.line.stuck().is_none() {
             self.go_on(receipt, torn, rest);
         }
-        Ok(())
     }
 
     /// Takes the rest of an intake through the steps, once there is room. `torn` goes before it.
@@ -312,12 +341,12 @@ impl<'a> Run<'a> {
         if !load.is_empty() {
             load.weight = load.parcels.iter().map(Parcel::weight).sum();
             self.waiting.send_modify(|bytes| *bytes += load.weight);
-            self.loads.push_back(load);
+            self.loads.push(load);
         }
     }
 
     /// Sorts what an intake became into what is delivered and what is gathered. Answers the rest of it.
-    async fn sort(&mut self, taken: Taken) -> Result<Vec<Parcel>, Stopped> {
+    fn sort(&mut self, taken: Taken) -> Vec<Parcel> {
         let receipt = taken.receipt;
         if let Some(open) = self.open.get_mut(&receipt) {
             open.left += taken.parcels.len();
@@ -333,12 +362,13 @@ impl<'a> Run<'a> {
             load.settles = vec![(receipt, taken.parcels.len() + last)];
             load.parcels = taken.parcels;
             self.load(load);
-            return Ok(taken.rest);
+            return taken.rest;
         };
         if last > 0 {
             load.settles.push((receipt, last));
         }
         let now = Instant::now();
+        let mut failures = Vec::new();
         for mut parcel in taken.parcels {
             if self.line.before.is_passed_by(&parcel) {
                 load.settles.push((receipt, 1));
@@ -353,14 +383,27 @@ impl<'a> Run<'a> {
                 }
                 Err(error) => {
                     let stage = Stage::Step(step.clone());
-                    let failure = Failure::new(parcel, stage, error);
-                    self.line.settle(vec![failure]).await?;
-                    load.settles.push((receipt, 1));
+                    failures.push(Failure::new(parcel, stage, error));
                 }
             }
         }
         self.load(load);
-        Ok(taken.rest)
+        self.settle(receipt, failures);
+        taken.rest
+    }
+
+    /// Does with what failed as the policy says, beside everything else: the dead-letter topic may
+    /// be away for a while.
+    fn settle(&self, receipt: IntakeReceipt, failures: Vec<Failure>) {
+        if failures.is_empty() {
+            return;
+        }
+        let line = self.line;
+        let settles = vec![(receipt, failures.len())];
+        self.delivering.push(Box::pin(async move {
+            line.settle(failures).await?;
+            Ok(Delivered { settles, weight: 0 })
+        }));
     }
 
     fn load_made(&mut self, made: Vec<Made>) {
@@ -380,13 +423,13 @@ impl<'a> Run<'a> {
     fn begin_delivering(&mut self) {
         let most = self.line.deliveries_max();
         while self.delivering.len() < most {
-            let Some(mut load) = self.loads.pop_front() else {
+            let Some(mut load) = self.loads.next(self.line.options.order) else {
                 return;
             };
             // What waits behind goes along where it may: larger batches cost less.
             let wanted = self.line.options.batch;
             while most == 1 && load.parcels.len() < wanted.messages && load.weight < wanted.bytes {
-                let Some(next) = self.loads.pop_front() else {
+                let Some(next) = self.loads.first() else {
                     break;
                 };
                 load.weight += next.weight;
@@ -423,6 +466,7 @@ impl<'a> Run<'a> {
         self.waiting
             .send_modify(|bytes| *bytes = bytes.saturating_sub(delivered.weight));
         for (receipt, count) in delivered.settles {
+            self.loads.done(receipt);
             let Some(open) = self.open.get_mut(&receipt) else {
                 continue;
             };
@@ -479,6 +523,26 @@ impl<'a> Run<'a> {
         }
         self.line.counters.set_in_flight(0);
     }
+}
+
+/// Holds on to intakes for another lease.
+async fn extend(line: &Line, held: Vec<IntakeReceipt>) {
+    if let Err(error) = line.connector.extend(&held).await {
+        // Who lost a lease delivers twice at worst; its commit is refused then.
+        tracing::warn!(pipeline = %line.name, error = %error, "a lease was not extended");
+    }
+}
+
+/// What a future becomes that is there; one that is not becomes nothing, ever.
+async fn when_there<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+fn later(from: Instant, time: Duration) -> Instant {
+    from.checked_add(time).unwrap_or_else(|| from + FAR)
 }
 
 /// Polls the source, again and again while it is away.

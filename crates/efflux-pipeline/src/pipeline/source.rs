@@ -34,6 +34,9 @@ pub(super) struct Opened {
     pub(super) connector: Arc<dyn Connector>,
     pub(super) reader: Reader,
     pub(super) position: Kept,
+    /// The sequence before the first message, when the port does not know it yet and it is not the
+    /// topic's root.
+    pub(super) begins: Option<u64>,
 }
 
 impl Source {
@@ -85,12 +88,18 @@ impl Source {
         };
         let opened = open_port(port, &reader, options, counters).await;
         let position = opened.map_err(|error| (Stage::Port, error))?;
+        let mut begins = None;
         let connector: Arc<dyn Connector> = match (self, position) {
             (Self::Connector(connector), _) => connector,
             (Self::Topic(topic), Kept::Position(done)) => {
                 let begin = match done {
                     Some(done) => Sequence::new(done).next(),
-                    None => begin_of(&topic, name, options).await.map_err(of_source)?,
+                    None => {
+                        let begin = begin_of(&topic, name, options).await.map_err(of_source)?;
+                        let before = begin.previous().map(Sequence::get);
+                        begins = before.filter(|before| *before > Sequence::ROOT.get());
+                        begin
+                    }
                 };
                 Arc::new(PositionedConnector::new(*topic, None, begin))
             }
@@ -104,31 +113,44 @@ impl Source {
                     Arc::new(PositionedConnector::new(*topic, Some(consumer), begin))
                 } else {
                     tell_of_leases(&consumer, name).await.map_err(of_source)?;
-                    Arc::new(leased(consumer).await?)
+                    let connector = TopicConnector::new(consumer).await;
+                    Arc::new(connector.map_err(|error| (Stage::Connector, error))?)
                 }
             }
-            (Self::DeadLetters(topic, pipeline), _) => {
+            (Self::DeadLetters(topic, pipeline), Kept::Position(done)) => {
+                let begin = done.map_or(Sequence::FIRST, |done| Sequence::new(done).next());
+                Arc::new(letters(*topic, None, begin, pipeline))
+            }
+            (Self::DeadLetters(topic, pipeline), Kept::Nothing) => {
                 let consumer = format!("{pipeline}{REPLAY_SUFFIX}").parse();
                 let consumer: ConsumerName =
                     consumer.map_err(|error| (Stage::Connector, StageError::fatal(error)))?;
                 let settings = consumer_options(options, None, topic.name());
                 let opened = Consumer::open(&topic, &consumer, settings).await;
-                let connector = leased(opened.map_err(of_source)?).await?;
-                let until = topic.head().sequence;
-                Arc::new(connector.returning_to(pipeline.as_str(), until))
+                let consumer = opened.map_err(of_source)?;
+                let status = consumer.status().await.map_err(of_source)?;
+                let begin = status.position.max(Sequence::FIRST);
+                Arc::new(letters(*topic, Some(consumer), begin, pipeline))
             }
         };
         Ok(Opened {
             connector,
             reader,
             position,
+            begins,
         })
     }
 }
 
-async fn leased(consumer: Consumer) -> Result<TopicConnector, (Stage, StageError)> {
-    let connector = TopicConnector::new(consumer).await;
-    connector.map_err(|error| (Stage::Connector, error))
+/// The dead letters of a pipeline, up to the last that is there.
+fn letters(
+    topic: Topic,
+    keeper: Option<Consumer>,
+    begin: Sequence,
+    pipeline: ConsumerName,
+) -> PositionedConnector {
+    let until = topic.head().sequence;
+    PositionedConnector::new(topic, keeper, begin).returning_to(pipeline, until)
 }
 
 /// After a crash nothing seems to happen until the leases are over: that is said.
@@ -155,7 +177,7 @@ async fn open_port(
     options: &PipelineOptions,
     counters: &Counters,
 ) -> Result<Kept, StageError> {
-    let mut outage = super::delivery::Outage::new(&reader.pipeline, options);
+    let mut outage = super::outage::Outage::new(&reader.pipeline, options);
     loop {
         let limit = options.policy.delivery_timeout;
         let opened = timeout(limit, port.open(reader)).await;

@@ -18,6 +18,8 @@ use crate::policy::{Policy, Retry};
 use crate::port::{Batch, Failed, Kept, Reader, TopicsPort};
 use crate::{ByteSize, QueryFilter, closure};
 
+mod fairness;
+mod positions;
 mod slices;
 mod troubles;
 
@@ -28,7 +30,8 @@ struct Target {
     batches: Mutex<Vec<usize>>,
     /// What the next deliveries answer; none for that all is well.
     answers: Mutex<VecDeque<Failed>>,
-    position: Mutex<Option<u64>>,
+    /// The position in each source.
+    positions: Mutex<HashMap<String, u64>>,
 }
 
 #[derive(Debug)]
@@ -37,13 +40,16 @@ struct TestPort {
     keeps_position: bool,
     /// Rejected whenever it comes.
     poison: Option<&'static str>,
+    source: Mutex<String>,
 }
 
 #[async_trait]
 impl Port for TestPort {
-    async fn open(&self, _reader: &Reader) -> Result<Kept, StageError> {
+    async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
+        self.source.lock().clone_from(&reader.source);
+        let kept = self.target.positions.lock().get(&reader.source).copied();
         Ok(match self.keeps_position {
-            true => Kept::Position(*self.target.position.lock()),
+            true => Kept::Position(kept),
             false => Kept::Nothing,
         })
     }
@@ -61,8 +67,9 @@ impl Port for TestPort {
             return Err(StageError::rejected("poison").into());
         }
         if let Some(position) = batch.position {
-            assert_eq!(*self.target.position.lock(), position.from);
-            *self.target.position.lock() = Some(position.to);
+            let source = self.source.lock().clone();
+            let before = self.target.positions.lock().insert(source, position.to);
+            assert_eq!(before, position.from);
         }
         let numbered = texts.into_iter().enumerate();
         let kept = numbered.filter(|(at, _)| !left_out.contains(at));
@@ -119,6 +126,7 @@ impl Scene {
             target: Arc::clone(&self.target),
             keeps_position: self.keeps_position,
             poison: self.poison,
+            source: Mutex::default(),
         };
         Pipeline::from_topic("test".parse().unwrap(), self.topic.clone(), port)
             .with_options(options())
@@ -128,6 +136,11 @@ impl Scene {
         let counters = pipeline.counters();
         pipeline.run(pending()).await?;
         Ok(counters.counts())
+    }
+
+    /// The position that the port keeps.
+    fn position(&self) -> Option<u64> {
+        self.target.positions.lock().values().copied().max()
     }
 
     fn delivered(&self) -> Vec<String> {
@@ -310,7 +323,7 @@ async fn a_port_that_keeps_the_position_gets_each_message_once() {
     let mut scene = Scene::numbers(10).await;
     scene.keeps_position = true;
     scene.run(scene.pipeline()).await.unwrap();
-    assert_eq!(*scene.target.position.lock(), Some(10));
+    assert_eq!(scene.position(), Some(10));
     scene.topic.append(Message::new("10")).await.unwrap();
     scene.run(scene.pipeline()).await.unwrap();
     assert_eq!(scene.delivered(), texts(0..11));
@@ -333,7 +346,7 @@ async fn a_position_advances_over_what_is_filtered_out_or_rejected() {
         .pipeline()
         .with_step(Step::filter(name("small"), below_five));
     scene.run(pipeline.with_options(small)).await.unwrap();
-    assert_eq!(*scene.target.position.lock(), Some(10));
+    assert_eq!(scene.position(), Some(10));
     assert_eq!(scene.delivered().iter().filter(|it| *it == "3").count(), 0);
     assert_eq!(scene.letters().await.len(), 1);
 }

@@ -1,7 +1,11 @@
 //! Messages that become much: they are taken through the steps and delivered piece by piece.
 
+use std::collections::HashSet;
+
 use super::*;
+use crate::emit::Emit;
 use crate::limits::{SLICE_BYTES, WAITING_BYTES_MAX};
+use crate::transform::AsyncTransform;
 
 /// Each message becomes this many, of a mebibyte each.
 const PARTS: usize = 3;
@@ -128,4 +132,92 @@ async fn a_stop_in_the_middle_of_a_batch_gives_the_rest_back() {
     assert!(delivered > 0 && delivered < MESSAGES * PARTS, "{delivered}");
     scene.run(pipeline()).await.unwrap();
     assert_eq!(seen.lock().numbers, expected());
+}
+
+/// Takes the longer, the earlier what it gets comes.
+#[derive(Debug, Default)]
+struct FasterAndFaster {
+    begun: Mutex<u64>,
+    numbers: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Port for FasterAndFaster {
+    async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
+        let begun = {
+            let mut begun = self.begun.lock();
+            *begun += 1;
+            *begun
+        };
+        let time = Duration::from_secs(60_u64.saturating_sub(5 * begun));
+        let _ = tokio::time::timeout(time, pending::<()>()).await;
+        let number = |it: &Parcel| it.message.property("number").unwrap().to_owned();
+        self.numbers.lock().extend(batch.parcels.iter().map(number));
+        Ok(())
+    }
+}
+
+/// Gives each message a mebibyte; some at the second try only.
+#[derive(Debug, Default)]
+struct Growing {
+    fails_first: bool,
+    asked: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl AsyncTransform for Growing {
+    async fn apply(&self, input: Parcel, out: &mut Emit<'_>) -> Result<(), StageError> {
+        let number = input.text()?;
+        if self.asked.lock().insert(number.clone()) && self.fails_first {
+            return Err(StageError::unavailable("away"));
+        }
+        let message = Message::new(vec![b'x'; PART_BYTES]);
+        out.push(message.with_property("number", number))
+    }
+}
+
+fn growing(fails_first: bool) -> Step {
+    let growing = Growing {
+        fails_first,
+        asked: Mutex::default(),
+    };
+    Step::awaiting(name("fetch"), growing)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_message_becomes_is_delivered_in_its_order_though_it_is_much() {
+    let scene = Scene::numbers(1).await;
+    let split = closure::transform(|_, out| {
+        let numbers = texts(0..MESSAGES * PARTS).into_iter();
+        numbers.map(Message::new).try_for_each(|it| out.push(it))
+    });
+    let port = FasterAndFaster::default();
+    let numbers = Arc::clone(&port.numbers);
+    let pipeline = Pipeline::from_topic("test".parse().unwrap(), scene.topic.clone(), port);
+    let pipeline = pipeline
+        .with_step(Step::transform(name("split"), split))
+        .with_step(growing(false))
+        .with_options(options());
+    scene.run(pipeline).await.unwrap();
+    assert_eq!(*numbers.lock(), texts(0..MESSAGES * PARTS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_much_after_an_outage_is_delivered_piece_by_piece_too() {
+    let scene = Scene::numbers(200).await;
+    let seen: Arc<Mutex<Seen>> = Arc::default();
+    let port = LookingPort {
+        seen: Arc::clone(&seen),
+        keeps_position: false,
+    };
+    let pipeline = Pipeline::from_topic("test".parse().unwrap(), scene.topic.clone(), port);
+    let pipeline = pipeline.with_step(growing(true));
+    let one = PipelineOptions {
+        in_flight: 1,
+        ..options()
+    };
+    scene.run(pipeline.with_options(one)).await.unwrap();
+    assert_eq!(seen.lock().numbers, texts(0..200));
+    let most = SLICE_BYTES + crate::limits::AWAITED_MAX * (PART_BYTES + 512);
+    assert!(seen.lock().bytes_most <= most, "{}", seen.lock().bytes_most);
 }

@@ -83,7 +83,7 @@ async fn of_a_batch_with_its_position_only_the_one_to_blame_is_refused() {
         assert_eq!((counts.delivered, counts.dead_lettered), (99, 1));
         let others = texts(0..100).into_iter().filter(|it| it != poison);
         assert_eq!(scene.delivered(), others.collect::<Vec<_>>());
-        assert_eq!(*scene.target.position.lock(), Some(100));
+        assert_eq!(scene.position(), Some(100));
     }
 }
 
@@ -163,4 +163,87 @@ async fn a_pipeline_that_ends_when_idle_waits_for_what_others_have_leased() {
     };
     let (ran, ()) = tokio::join!(scene.run(pipeline), gives_back);
     assert_eq!(ran.unwrap().delivered, 3);
+}
+
+#[test]
+fn what_waits_for_a_thread_is_not_taken_for_what_hangs() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let counts = runtime.block_on(async {
+        // The store needs the threads too: it is opened before they are taken.
+        let scene = Scene::numbers(3).await;
+        let (release, held) = mpsc::sync_channel::<()>(0);
+        tokio::task::spawn_blocking(move || held.recv());
+        let mut impatient = options();
+        impatient.policy.step_timeout = Duration::from_millis(20);
+        let filter = closure::filter(|_: &Parcel| Ok(true));
+        let pipeline = scene
+            .pipeline()
+            .with_step(Step::filter(name("all"), filter));
+        let frees = async {
+            a_fifth_of_a_second().await;
+            drop(release);
+        };
+        let (ran, ()) = tokio::join!(scene.run(pipeline.with_options(impatient)), frees);
+        ran.unwrap()
+    });
+    assert_eq!((counts.delivered, counts.dead_lettered), (3, 0));
+}
+
+async fn a_fifth_of_a_second() {
+    let _ = tokio::time::timeout(Duration::from_millis(200), pending::<()>()).await;
+}
+
+/// Leases that cannot be extended, since who keeps them does not answer.
+#[derive(Debug)]
+struct SilentKeeper(TestConnector);
+
+#[async_trait]
+impl Connector for SilentKeeper {
+    async fn poll(&self, max: IntakeMax) -> Result<Option<Intake>, StageError> {
+        self.0.poll(max).await
+    }
+
+    async fn ack(&self, receipt: IntakeReceipt) -> Result<(), StageError> {
+        self.0.ack(receipt).await
+    }
+
+    async fn nack(&self, receipt: IntakeReceipt, why: &StageError) -> Result<(), StageError> {
+        self.0.nack(receipt, why).await
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        Some(Duration::from_secs(30))
+    }
+
+    async fn extend(&self, _receipts: &[IntakeReceipt]) -> Result<(), StageError> {
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_whose_keeper_is_silent_hold_up_no_delivery() {
+    let scene = Scene::numbers(0).await;
+    let intake = |number: u64| {
+        let message = Message::new(number.to_string());
+        Intake::new(IntakeReceipt(number), [message])
+    };
+    let connector = SilentKeeper(TestConnector {
+        left: Mutex::new((0..10).map(intake).collect()),
+        acknowledged: Mutex::default(),
+    });
+    let delivered = Arc::default();
+    let port = LatePort {
+        times_each: true,
+        delivered: Arc::clone(&delivered),
+        ..LatePort::default()
+    };
+    let pipeline = Pipeline::from_connector("in".parse().unwrap(), connector, port)
+        .with_dead_letters(scene.store.clone(), "dead".parse().unwrap())
+        .with_options(options());
+    let ran = tokio::time::timeout(Duration::from_secs(3600), scene.run(pipeline)).await;
+    assert_eq!(ran.unwrap().unwrap().delivered, 10);
 }

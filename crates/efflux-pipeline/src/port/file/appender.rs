@@ -101,10 +101,13 @@ impl Appender {
                 cut.map_err(|error| fault(&path, &error))?;
             }
         }
-        for name in gone {
-            self.record.files.remove(&name);
+        if gone.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        // They are out of the record before other files have their names.
+        let mut record = self.record.clone();
+        record.files.retain(|name, _| !gone.contains(name));
+        self.store(record)
     }
 
     pub(super) fn append(

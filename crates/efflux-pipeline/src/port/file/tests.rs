@@ -171,6 +171,26 @@ async fn a_file_that_somebody_shortened_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn two_kills_while_a_file_is_set_aside_do_not_keep_the_port_from_opening() {
+    let folder = Folder::new();
+    let port = folder.opened(folder.settings("orders")).await;
+    let message = message("a\n", "eu");
+    deliver(&port, vec![message], Some((None, 1)))
+        .await
+        .unwrap();
+    port.close().await.unwrap();
+    let path = |name: &str| folder.folder.path().join(name);
+    // The first kill: behind the new name, before the record.
+    fs::rename(path("orders"), path("orders.1")).unwrap();
+    let port = folder.opened(folder.settings("orders")).await;
+    port.close().await.unwrap();
+    // The second: behind the next file's beginning, before the record.
+    fs::write(path("orders"), "").unwrap();
+    folder.opened(folder.settings("orders")).await;
+    assert_eq!(folder.text("orders.1"), "a\n");
+}
+
+#[tokio::test]
 async fn a_delivery_that_was_given_up_after_it_was_done_is_not_done_twice() {
     let folder = Folder::new();
     let port = folder.opened(folder.settings("all.log")).await;
