@@ -36,6 +36,9 @@ mod fault_tests;
 mod jq_entry;
 mod pipeline;
 mod ports;
+mod schema;
+#[cfg(test)]
+mod schema_tests;
 mod steps;
 mod stores;
 #[cfg(test)]

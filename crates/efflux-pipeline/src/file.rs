@@ -12,6 +12,8 @@ mod shape;
 pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
 pub use self::fault::Fault;
+#[cfg(feature = "declared")]
+pub(crate) use self::filled::Room;
 pub use self::places::{Places, fault_at};
 #[cfg(feature = "declared")]
 pub(crate) use self::reading::Reading;

@@ -121,8 +121,12 @@ macro_rules! from_text {
     };
 }
 
-from_text!(Period, "Period", "^[0-9]+(ms|s|m|h|d)$");
-from_text!(ByteSize, "ByteSize", "^[0-9]+(B|KiB|MiB|GiB|kB|MB|GB)$");
+from_text!(Period, "Period", r"^[0-9]+\s*(ms|s|m|h|d)\s*$");
+from_text!(
+    ByteSize,
+    "ByteSize",
+    r"^[0-9]+\s*(B|KiB|MiB|GiB|kB|MB|GB)\s*$"
+);
 
 #[cfg(test)]
 mod tests {

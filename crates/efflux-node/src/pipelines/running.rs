@@ -169,6 +169,7 @@ mod tests {
     use efflux_flow::storage::particle::TopicName;
     use efflux_flow::storage::{Store, TopicOptions};
 
+    #[derive(Debug)]
     struct Panics;
 
     #[async_trait]

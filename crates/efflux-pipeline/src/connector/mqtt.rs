@@ -29,6 +29,7 @@ use crate::stage_error::StageError;
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[cfg_attr(feature = "file", schemars(extend("dependentRequired" = { "password": ["user"] })))]
 pub struct MqttConnectorSettings {
     /// Where the broker is: `mqtt://HOST:1883`, `mqtts://HOST:8883` for TLS.
     pub url: String,
@@ -43,12 +44,15 @@ pub struct MqttConnectorSettings {
     pub ca_file: Option<PathBuf>,
     /// The name by which the broker keeps what comes while the pipeline is away. No other client
     /// may have it.
+    #[cfg_attr(feature = "file", schemars(length(min = 1)))]
     pub client_id: String,
     /// The filters of topics, as in `orders/+/placed`.
+    #[cfg_attr(feature = "file", schemars(length(min = 1)))]
     pub topics: Vec<String>,
     /// How many messages the broker sends before it is answered: what the connector holds in
     /// memory at most. At least 1.
     #[serde(default = "receive_max_default")]
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub receive_max: u16,
     /// How long the connection may be silent before the broker is asked for a sign of life.
     #[serde(default = "keep_alive_default")]

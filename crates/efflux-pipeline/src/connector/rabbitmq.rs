@@ -43,6 +43,7 @@ pub struct RabbitMqConnectorSettings {
     /// How many messages the broker delivers before it is answered: what the connector holds in
     /// memory at most. At least 1.
     #[serde(default = "prefetch_default")]
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub prefetch: u16,
     /// Which id a message gets whose sender gave it none.
     #[serde(default)]

@@ -7,6 +7,7 @@ use efflux_storage::{Start, Topic, TopicOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::schema::NAME;
 use super::stores::Stores;
 use crate::connector::{
     Connector, FilesConnector, FilesSettings, HttpPollConnector, HttpPollSettings, MqttConnector,
@@ -39,8 +40,10 @@ pub enum ConnectorKind {
 /// A topic that is read.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[schemars(extend("dependentRequired" = { "token": ["store"] }))]
 pub struct TopicSettings {
     /// The topic. It is made when it is not there.
+    #[schemars(regex(pattern = NAME))]
     pub name: String,
     /// Where a pipeline begins that reads it for the first time: `root`, `head`, a sequence or a time
     /// by RFC 3339.

@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use super::example::ExampleSettings;
 use super::pipeline::PipelineSettings;
+use super::schema::{self, NAME};
 use super::stores::Stores;
 use super::tried::{self, TestReport};
-use crate::file::{Fault, Reading, Surroundings};
+use crate::file::{Fault, Reading, Room, Surroundings};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::setting_fault::{Key, SettingFault};
 
@@ -27,6 +28,7 @@ pub struct DocumentFile {
     pub version: Option<u32>,
     /// The pipelines, by their names.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     pub pipeline: BTreeMap<String, PipelineSettings>,
     /// Examples that try the steps of pipelines with no outside system.
     #[serde(default)]
@@ -97,7 +99,8 @@ impl Document {
             let what = format!("the file has {bytes} bytes, at most {BYTES_MAX} are allowed");
             return Err(vec![Fault::at(text, 0, what)]);
         }
-        let mut reading: Reading<'_, DocumentFile> = Reading::of(text, Some(around))?;
+        let room = Room::default();
+        let mut reading: Reading<'_, DocumentFile> = Reading::of(text, Some(around), &room)?;
         let faults = reading.value().map(DocumentFile::faults);
         for (tried, fault) in faults.unwrap_or_default() {
             // Of steps that could not be read, nobody knows the names.
@@ -169,6 +172,6 @@ impl Document {
     /// The JSON schema of such a file, for editors.
     #[must_use]
     pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(DocumentFile).to_value()
+        schema::of::<DocumentFile>()
     }
 }

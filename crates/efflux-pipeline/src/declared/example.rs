@@ -38,12 +38,18 @@ pub struct ExampleSettings {
 /// A message that goes in. Its payload is one of `text`, `json`, `hex` and `file`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+#[schemars(extend("not" = { "anyOf": [
+    { "required": ["text", "json"] }, { "required": ["text", "hex"] },
+    { "required": ["text", "file"] }, { "required": ["json", "hex"] },
+    { "required": ["json", "file"] }, { "required": ["hex", "file"] },
+] }))]
 pub struct ExampleMessage {
     /// The payload, as text.
     pub text: Option<String>,
     /// The payload, as JSON.
     pub json: Option<Value>,
     /// The payload, as hexadecimal digits.
+    #[schemars(regex(pattern = r"^\s*([0-9a-fA-F]\s*[0-9a-fA-F]\s*)*$"))]
     pub hex: Option<String>,
     /// A file with the payload.
     pub file: Option<String>,

@@ -144,7 +144,7 @@ fn no_fault_tells_what_a_variable_holds() {
 }
 
 /// A pipeline with this connector, step or port.
-fn with(part: &str) -> String {
+pub(super) fn with(part: &str) -> String {
     let (kind, _) = part.split_once(" = ").unwrap_or_default();
     let source = "connector = { topic = { name = \"o\" } }\n";
     let port = "port = { stdout = {} }\n";
@@ -294,4 +294,32 @@ fn templates_that_may_become_right_are_left_alone() {
         let read = Document::read(&with(part), &|_: &str| None);
         assert!(read.is_ok(), "{part}: {read:?}");
     }
+}
+
+#[test]
+fn a_variable_alone_may_hold_a_number_or_a_truth_value() {
+    let text = with(
+        "port = { webhook = { url = \"http://h/\", concurrency = \"${N}\" } }\n\
+         steps = [{ verify = { json = \"${YES}\" } }, { filter = \"${TEXT}\" }]\n\
+         in_flight = \" ${N} \"\nbatch = { messages = \"${NONE:-70}\" }\nrate_max = \"1${N}\"\n\
+         on_error = { attempts = \"${BIG}\", initial = \"${N}\" }\n",
+    );
+    let around = |name: &str| match name {
+        "N" => Some("7".to_owned()),
+        "BIG" => Some("123456789012".to_owned()),
+        "YES" => Some("true".to_owned()),
+        "TEXT" => Some("7".to_owned()),
+        _ => None,
+    };
+    let told = told_with(&text, around);
+    // A part of a number is none, a text stays a text, and what is too large is told without it.
+    assert_told(
+        &told,
+        &[
+            "line 5, column 55: unknown field",
+            "line 8, column 12: invalid type: string",
+            "line 9, column 25: invalid value: integer `${BIG}`, expected u32",
+            "line 9, column 45: ",
+        ],
+    );
 }

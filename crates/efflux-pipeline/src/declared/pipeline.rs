@@ -7,9 +7,11 @@ use serde::Deserialize;
 
 use super::connectors::{ConnectorKind, Opened};
 use super::ports::{PortKind, TopicsSettings};
+use super::schema::NAME;
 use super::steps::{self, StepEntry};
 use super::stores::Stores;
 use crate::connector::IntakeMax;
+use crate::limits::{BATCH_MESSAGES_MAX, IN_FLIGHT_MAX};
 use crate::pipeline::{Order, Pipeline, PipelineError, PipelineOptions, Source, fault_of_steps};
 use crate::policy::{Policy, Retry, Then};
 use crate::quantity::{ByteSize, Period};
@@ -21,6 +23,7 @@ use crate::step::Step;
 /// A pipeline: where messages come from, what becomes of them, and where they go.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[schemars(extend("oneOf" = [{ "required": ["port"] }, { "required": ["router"] }]))]
 pub struct PipelineSettings {
     /// Where messages come from.
     #[schemars(required)]
@@ -37,11 +40,13 @@ pub struct PipelineSettings {
     pub batch: BatchSettings,
     /// How many batches are under way at once: 1 to 64.
     #[serde(default = "PipelineSettings::in_flight")]
+    #[schemars(range(min = 1, max = IN_FLIGHT_MAX))]
     pub in_flight: usize,
     /// In which order messages are delivered.
     #[serde(default)]
     pub order: OrderSetting,
     /// How many messages a second are delivered at most.
+    #[schemars(range(min = 1))]
     pub rate_max: Option<u32>,
     /// How long a message of a topic is leased: 90 s when it is left out.
     #[serde(default = "PipelineSettings::lease")]
@@ -59,6 +64,7 @@ pub struct PipelineSettings {
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct BatchSettings {
     /// Messages: 500 when it is left out, at most 65,536.
+    #[schemars(range(min = 1, max = BATCH_MESSAGES_MAX))]
     pub messages: usize,
     /// Bytes of payload: 4 MiB when it is left out. A message that is larger comes alone.
     pub bytes: ByteSize,
@@ -91,6 +97,7 @@ pub enum OrderSetting {
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct ErrorSettings {
     /// How often a message that fails by itself is tried: 10 when it is left out.
+    #[schemars(range(min = 1))]
     pub attempts: u32,
     /// The first wait before a retry; the waits double.
     pub initial: Period,
@@ -102,6 +109,7 @@ pub struct ErrorSettings {
     pub then: ThenSetting,
     /// The dead-letter topic: `<topic>.dead` for a pipeline that reads a topic, else
     /// `<pipeline>.dead`.
+    #[schemars(regex(pattern = NAME))]
     pub dead_letter: Option<String>,
     /// How long a step may take for one message: 30 s when it is left out.
     pub step_timeout: Period,

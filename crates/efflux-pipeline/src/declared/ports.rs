@@ -46,6 +46,7 @@ pub enum PortKind {
 /// Topics that are appended to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[schemars(extend("dependentRequired" = { "token": ["store"] }))]
 pub struct TopicsSettings {
     /// How the topic of a message is chosen.
     pub router: RouterSettings,

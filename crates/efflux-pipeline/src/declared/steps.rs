@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::entry::Named;
 use super::jq_entry::JqEntry;
+use super::schema::STEP_NAME;
 use crate::aggregate::{Aggregate, AggregateForm};
 use crate::file::read_bounded;
 use crate::filter::{DedupeFilter, DedupeSettings, QueryFilter, VerifyFilter, VerifySettings};
@@ -34,7 +35,7 @@ const UNNAMED: &str = "unnamed";
 /// A step as a file tells it: `{ KIND = SETTINGS }`, or `{ name = "NAME", KIND = SETTINGS }`.
 #[derive(Clone, Debug)]
 pub struct StepEntry {
-    /// What it is called; `KIND`, or `KIND-2` for the second of the kind, when it has no name.
+    /// What it is called; `KIND`, or `KIND-2` for the second of the kind without one, when it has no name.
     pub name: Option<String>,
     /// What it does.
     pub kind: StepKind,
@@ -78,6 +79,7 @@ pub enum StepKind {
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct AggregateSettings {
     /// Messages of one aggregate: 1 to 65,536.
+    #[schemars(range(min = 1, max = AGGREGATED_MESSAGES_MAX))]
     pub messages: usize,
     /// Bytes of one aggregate: up to 16 MiB.
     #[serde(default = "AggregateSettings::bytes")]
@@ -250,13 +252,15 @@ pub(super) fn query_fault(error: efflux_storage::QueryError) -> SettingFault {
 pub(super) fn names(entries: &[StepEntry]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let names = entries.iter().map(|entry| {
+        if let Some(name) = &entry.name {
+            return name.clone();
+        }
         let key = entry.kind.key();
         let number = counts.entry(key).or_default();
         *number += 1;
-        match (&entry.name, number) {
-            (Some(name), _) => name.clone(),
-            (None, 1) => key.to_owned(),
-            (None, number) => format!("{key}-{number}"),
+        match number {
+            1 => key.to_owned(),
+            number => format!("{key}-{number}"),
         }
     });
     names.collect()
@@ -328,7 +332,7 @@ impl JsonSchema for StepEntry {
         for kind in kinds {
             if let Some(Value::Object(properties)) = kind.get_mut("properties") {
                 let text = "What the step is called. It stands in the ids of what it makes.";
-                let name = json!({ "type": "string", "description": text });
+                let name = json!({ "type": "string", "description": text, "pattern": STEP_NAME });
                 properties.insert("name".to_owned(), name);
             }
         }

@@ -73,6 +73,16 @@ fn steps_are_called_by_their_kind_or_their_name() {
 }
 
 #[test]
+fn a_step_with_a_name_leaves_the_others_theirs() {
+    let steps = "steps = [{ name = 'first', filter = 'id = a' }, { filter = 'id = b' }, { filter = 'id = c' }]";
+    let rest = "connector = { topic = { name = \"o\" } }\nrouter = { topic = \"x\" }\n";
+    let document = Document::read(&with(&format!("{rest}{steps}\n")), &none).unwrap();
+    let steps = document.settings("a").unwrap().steps().unwrap();
+    let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["first", "filter", "filter-2"]);
+}
+
+#[test]
 fn every_fault_is_told_with_its_place() {
     let told = faults(&with(
         r#"connector = { topic = { name = "no name", start = "never" } }

@@ -74,8 +74,13 @@ fn expand_value(
             let mut parts = Vec::new();
             match filled_in(text, around, &mut parts) {
                 Ok(filled) => {
-                    let raw = std::mem::replace(text, Cow::Owned(filled)).into_owned();
-                    expanded.filled.push(Filled { span, raw, parts });
+                    let raw = std::mem::replace(text, Cow::Owned(filled.clone())).into_owned();
+                    expanded.filled.push(Filled {
+                        span,
+                        raw,
+                        text: filled,
+                        parts,
+                    });
                 }
                 Err(what) => expanded.missing.push((span, what)),
             }

@@ -1,11 +1,37 @@
 //! What variables and files put into the texts of a file, so that no fault tells it.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// Characters of a piece of such a text that no fault tells: 12. Shorter ones stand in plain words.
 const PIECE_CHARS: usize = 12;
 /// Characters of a word of it that no fault of the text itself tells: 4.
 const WORD_CHARS_MIN: usize = 4;
+
+/// What variables hold that stand alone, as in `"${WORKERS}"`: a number or a truth value may be asked
+/// for in their place. It outlives the table that is read.
+#[derive(Debug, Default)]
+pub(crate) struct Room(OnceCell<Vec<Scalar>>);
+
+/// What a text holds that is nothing but a variable.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    pub(super) span: Range<usize>,
+    pub(super) text: String,
+}
+
+impl Room {
+    pub(super) fn scalars(&self, filled: &[Filled]) -> &[Scalar] {
+        self.0.get_or_init(|| {
+            let alone = filled.iter().filter(|it| it.is_alone());
+            let scalars = alone.map(|it| Scalar {
+                span: it.span.clone(),
+                text: it.text.trim().to_owned(),
+            });
+            scalars.collect()
+        })
+    }
+}
 
 /// A text into which something was filled in.
 #[derive(Debug)]
@@ -14,8 +40,18 @@ pub(super) struct Filled {
     pub(super) span: Range<usize>,
     /// The text as the file has it.
     pub(super) raw: String,
+    /// The text that became of it.
+    pub(super) text: String,
     /// What was asked for, as in `${NAME}`, and what it holds.
     pub(super) parts: Vec<(String, String)>,
+}
+
+impl Filled {
+    fn is_alone(&self) -> bool {
+        let inner = self.raw.trim().strip_prefix("${");
+        let inner = inner.and_then(|inner| inner.strip_suffix('}'));
+        inner.is_some_and(|inner| !inner.contains(['{', '}']))
+    }
 }
 
 /// What a fault at these bytes says, without what was filled in. A fault of such a text itself tells
@@ -79,6 +115,7 @@ mod tests {
         vec![Filled {
             span: 10..20,
             raw: "x${PASSWORD}".to_owned(),
+            text: format!("x{value}"),
             parts: vec![("${PASSWORD}".to_owned(), value.to_owned())],
         }]
     }

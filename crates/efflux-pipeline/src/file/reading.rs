@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::expand::{Expanded, Surroundings, expand};
 use super::fault::{Fault, first_of};
-use super::filled::told;
+use super::filled::{Room, told};
 use super::places::{byte_within, span_of};
 use super::shape::{Mark, Shaped, shaped};
 use crate::setting_fault::{Key, SettingFault};
@@ -43,12 +43,12 @@ pub(crate) struct Reading<'a, T> {
 /// assert_eq!(lines, [2, 3]); // the port is no number, and there is no `prt`
 /// ```
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Fault>> {
-    Reading::of(text, None)?.whole()
+    Reading::of(text, None, &Room::default())?.whole()
 }
 
 /// Reads a file, and fills in each `${NAME}`, `${NAME:-OTHERWISE}` and `${file:PATH}` in its texts
 /// from its surroundings. It is filled in after the file was taken apart: what a variable holds never
-/// becomes anything but text.
+/// becomes anything but text, or a number or truth value where one is asked for.
 ///
 /// # Errors
 /// As for [`read`], and each variable or file that is not there.
@@ -56,7 +56,7 @@ pub fn read_in<T: DeserializeOwned>(
     text: &str,
     around: &dyn Surroundings,
 ) -> Result<T, Vec<Fault>> {
-    Reading::of(text, Some(around))?.whole()
+    Reading::of(text, Some(around), &Room::default())?.whole()
 }
 
 impl<'a, T: DeserializeOwned> Reading<'a, T> {
@@ -64,14 +64,18 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     ///
     /// # Errors
     /// The faults of the syntax. All others are found in what was read.
-    pub(crate) fn of(text: &'a str, around: Option<&dyn Surroundings>) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn of(
+        text: &'a str,
+        around: Option<&dyn Surroundings>,
+        room: &'a Room,
+    ) -> Result<Self, Vec<Fault>> {
         let (mut table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             return Err(first_of(text, places_of(&errors)));
         }
         let expanded = around.map(|around| expand(table.get_mut(), around));
         let expanded = expanded.unwrap_or_default();
-        let shaped = shaped(table);
+        let shaped = shaped(table, room.scalars(&expanded.filled));
         let missing = expanded.missing.iter();
         let missing = missing.map(|(span, what)| (span.start, what.clone()));
         let of_shape = shaped.errors.iter().filter_map(|(span, what)| {

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
 use super::fault::FAULTS_MAX;
+use super::filled::Scalar;
 
 /// What a table holds, as far as it has the shape.
 pub(super) struct Shaped<'a, T> {
@@ -28,7 +29,11 @@ pub(super) enum Mark {
 }
 
 /// Reads what a table holds. What is wrong is taken out of it, and the rest is read again.
-pub(super) fn shaped<T: DeserializeOwned>(table: Spanned<DeTable<'_>>) -> Shaped<'_, T> {
+/// Where a number or truth value is asked for, what a variable holds is read as one.
+pub(super) fn shaped<'a, T: DeserializeOwned>(
+    table: Spanned<DeTable<'a>>,
+    scalars: &'a [Scalar],
+) -> Shaped<'a, T> {
     let (mut rest, mut errors) = (table, Vec::new());
     let mut removed: Vec<Removed> = Vec::new();
     let value = loop {
@@ -37,6 +42,11 @@ pub(super) fn shaped<T: DeserializeOwned>(table: Spanned<DeTable<'_>>) -> Shaped
             Err(error) => error,
         };
         let span = error.span().unwrap_or_default();
+        if error.message().starts_with("invalid type: string ")
+            && put_scalar(rest.get_mut(), &span, scalars)
+        {
+            continue;
+        }
         if !removed.iter().any(|gone| gone.explains(&error, &span)) {
             let place = key_named(rest.get_ref(), &span, error.message());
             errors.push((place.unwrap_or(span.clone()), error.message().to_owned()));
@@ -72,6 +82,39 @@ fn key_in(value: &Spanned<DeValue<'_>>, at: &Range<usize>, name: &str) -> Option
         }
         DeValue::Array(array) => array.iter().find_map(|value| key_in(value, at, name)),
         _ => None,
+    }
+}
+
+/// Puts a number or truth value in the place of the text that a variable holds, if it is one.
+fn put_scalar<'a>(table: &mut DeTable<'a>, at: &Range<usize>, scalars: &'a [Scalar]) -> bool {
+    let Some(scalar) = scalars.iter().find(|it| it.span == *at) else {
+        return false;
+    };
+    let read = DeValue::parse(&scalar.text).map(Spanned::into_inner);
+    match read {
+        Ok(value @ (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_))) => {
+            let mut value = Some(value);
+            table
+                .iter_mut()
+                .any(|(_, within)| put_value(within, at, &mut value))
+        }
+        _ => false,
+    }
+}
+
+fn put_value<'a>(
+    within: &mut Spanned<DeValue<'a>>,
+    at: &Range<usize>,
+    value: &mut Option<DeValue<'a>>,
+) -> bool {
+    let is_here = within.span() == *at;
+    match within.get_mut() {
+        text @ DeValue::String(_) if is_here => value.take().map(|value| *text = value).is_some(),
+        DeValue::Table(table) => table
+            .iter_mut()
+            .any(|(_, inner)| put_value(inner, at, value)),
+        DeValue::Array(array) => array.iter_mut().any(|inner| put_value(inner, at, value)),
+        _ => false,
     }
 }
 

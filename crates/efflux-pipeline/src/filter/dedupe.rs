@@ -21,6 +21,7 @@ pub struct DedupeSettings {
     pub key: Template,
     /// How many keys are remembered: 1 to 1,000,000.
     #[serde(default = "DedupeSettings::last")]
+    #[cfg_attr(feature = "file", schemars(range(min = 1, max = REMEMBERED_KEYS_MAX)))]
     pub last: usize,
 }
 

@@ -27,6 +27,12 @@ use crate::template::Template;
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[cfg_attr(feature = "file", schemars(
+    extend("dependentRequired" = { "user": ["password"], "password": ["user"] }),
+    extend("anyOf" = [
+        { "required": ["text"] }, { "required": ["html"] }, { "required": ["attachment"] },
+    ]),
+))]
 pub struct EmailPortSettings {
     /// The host of the mail server.
     pub host: String,

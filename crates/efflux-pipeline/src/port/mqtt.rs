@@ -30,6 +30,7 @@ use crate::template::Template;
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[cfg_attr(feature = "file", schemars(extend("dependentRequired" = { "password": ["user"] })))]
 pub struct MqttPortSettings {
     /// Where the broker is: `mqtt://HOST:1883`, `mqtts://HOST:8883` for TLS.
     pub url: String,

@@ -49,6 +49,7 @@ pub struct WebhookPortSettings {
     /// How many messages may be on their way at once. Those of one message group go one after the
     /// other.
     #[serde(default = "eight")]
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub concurrency: usize,
     /// A file of authorities (PEM) that the service's certificate is believed by. Without it, those
     /// of the system.

@@ -16,6 +16,11 @@ use crate::template::Template;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "file", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[cfg_attr(feature = "file", schemars(extend("oneOf" = [
+    { "required": ["topic"] },
+    { "required": ["rules"], "properties": { "rules": { "minItems": 1 } } },
+    { "required": ["evenly"], "properties": { "evenly": { "minItems": 1 } } },
+])))]
 pub struct RouterSettings {
     /// The topic, as a template: `orders`, or `orders-{properties.region}`.
     pub topic: Option<Template>,

@@ -49,6 +49,7 @@ pub struct JsonToCsvSettings {
     pub separator: Option<String>,
     /// The columns, in their order; what else an object has is left out. Without it all names that
     /// any object has, in alphabetical order.
+    #[cfg_attr(feature = "file", schemars(length(min = 1)))]
     pub columns: Option<Vec<String>>,
 }
 

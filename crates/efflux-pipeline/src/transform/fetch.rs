@@ -38,6 +38,7 @@ pub struct FetchSettings {
     pub url: Template,
     /// What may be asked: hosts (`api.example.com`, `*.example.com` for all beneath it), or
     /// beginnings of addresses (`https://api.example.com/v1/`). Anything else is refused.
+    #[cfg_attr(feature = "file", schemars(length(min = 1)))]
     pub allow: Vec<String>,
     /// Whether hosts within private networks and on this machine may be asked: loopback, private,
     /// link-local and reserved addresses.

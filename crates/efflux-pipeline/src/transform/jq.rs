@@ -30,6 +30,7 @@ pub struct JqSettings {
     pub program: String,
     /// How many steps it may take for one message: each term that is evaluated is one.
     #[serde(default = "steps_max")]
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub steps_max: u64,
 }
 

@@ -33,6 +33,7 @@ pub struct UnzipSettings {
     #[serde(rename = "match")]
     pub pattern: Option<String>,
     /// Entries that an archive may have, those that are not taken included.
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub entries_max: usize,
     /// Bytes that an archive may become, all taken entries together.
     pub bytes_max: ByteSize,

@@ -47,6 +47,7 @@ pub struct WasmSettings {
     /// The file with the module, for pipelines that are declared in a file.
     pub module: Option<String>,
     /// Instructions, about one for each unit.
+    #[cfg_attr(feature = "file", schemars(range(min = 1)))]
     pub fuel_max: u64,
     /// Bytes of memory.
     pub memory_max: ByteSize,

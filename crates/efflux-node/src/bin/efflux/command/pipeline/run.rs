@@ -182,7 +182,13 @@ pub(super) async fn replay(context: &Context, arguments: &Replay) -> Outcome {
     tell(context, &standing)?;
     store.close().await?;
     ran.map_err(|error| failure(&error))?;
-    Ok(Exit::Success)
+    // A letter that failed again is another one.
+    Ok(
+        match standing.counts.dead_lettered + standing.counts.skipped {
+            0 => Exit::Success,
+            _ => Exit::Failure,
+        },
+    )
 }
 
 fn failure(error: &PipelineError) -> Failure {
