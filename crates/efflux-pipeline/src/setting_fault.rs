@@ -67,6 +67,7 @@ impl SettingFault {
     }
 
     /// A fault of the setting with this name, unless it is right.
+    #[must_use]
     pub fn unless(is_right: bool, name: &str, what: &str) -> Option<Self> {
         (!is_right).then(|| Self::of(name, what))
     }

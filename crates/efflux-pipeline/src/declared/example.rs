@@ -91,7 +91,7 @@ pub struct ExpectedMessage {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct ExpectedFailure {
-    /// The step that fails.
+    /// The step that fails; `port` for what the router refuses.
     pub step: String,
     /// A part of what it says.
     #[serde(default)]
@@ -99,6 +99,12 @@ pub struct ExpectedFailure {
 }
 
 impl ExampleSettings {
+    /// Whether it tries the last step, so that the router is asked.
+    pub(super) fn goes_to_the_end(&self, pipeline: &PipelineSettings) -> bool {
+        let last = steps::names(&pipeline.steps).pop();
+        self.through.is_none() || self.through == last
+    }
+
     /// What is wrong with the example itself.
     pub(super) fn faults(
         &self,

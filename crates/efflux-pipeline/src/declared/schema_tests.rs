@@ -249,6 +249,10 @@ fn what_belongs_together_and_what_excludes_each_other_is_known() {
     ] {
         assert_taken(&with(part), is_right);
     }
+}
+
+#[test]
+fn names_versions_and_payloads_are_known() {
     let right = with(PORT);
     for (from, to, is_right) in [
         ("version = 1", "version = 1", true),

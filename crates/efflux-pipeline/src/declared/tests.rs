@@ -257,6 +257,31 @@ async fn examples_tell_what_is_different_and_where() {
     assert!(fewer[0].contains("nothing came out"), "{fewer:?}");
 }
 
+#[tokio::test]
+async fn what_the_router_refuses_fails_in_an_example_too() {
+    let text = |more: &str| {
+        format!(
+            "version = 1\n[pipeline.a]\nconnector = {{ topic = {{ name = \"o\" }} }}\n\
+             router = {{ rules = [{{ when = \"type = b\", topic = \"b\" }}] }}\n\
+             [[test]]\nname = \"t\"\npipeline = \"a\"\n\
+             input = [{{ data_type = \"b\" }}, {{ text = \"other\" }}]\n\
+             expect = [{{ topic = \"b\" }}]\n{more}"
+        )
+    };
+    let tried = async |more: &str| {
+        let document = Document::read(&text(more), &none).unwrap();
+        let mut reports = document.test(None).await;
+        std::mem::take(&mut reports[0].faults)
+    };
+    let failed = tried("").await;
+    assert!(
+        failed[0].what.contains("port failed for other: no rule"),
+        "{failed:?}"
+    );
+    let expected = tried("failures = [{ step = \"port\", contains = \"no rule\" }]\n").await;
+    assert!(expected.is_empty(), "{expected:?}");
+}
+
 #[test]
 fn the_schema_knows_every_step_and_its_name() {
     let schema = Document::schema().to_string();

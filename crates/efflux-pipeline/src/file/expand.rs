@@ -37,7 +37,7 @@ impl<F: Fn(&str) -> Option<String>> Surroundings for F {
 }
 
 /// What became of the texts of a table.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Expanded {
     pub(super) filled: Vec<Filled>,
     /// What is not there, and where it is asked for.

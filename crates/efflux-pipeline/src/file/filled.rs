@@ -1,6 +1,7 @@
 //! What variables and files put into the texts of a file, so that no fault tells it.
 
 use std::cell::OnceCell;
+use std::fmt;
 use std::ops::Range;
 
 /// Characters of a piece of such a text that no fault tells: 12. Shorter ones stand in plain words.
@@ -10,11 +11,17 @@ const WORD_CHARS_MIN: usize = 4;
 
 /// What variables hold that stand alone, as in `"${WORKERS}"`: a number or a truth value may be asked
 /// for in their place. It outlives the table that is read.
-#[derive(Debug, Default)]
-pub(crate) struct Room(OnceCell<Vec<Scalar>>);
+#[derive(Default)]
+pub struct Room(OnceCell<Vec<Scalar>>);
+
+/// What variables hold is not shown.
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Room(…)")
+    }
+}
 
 /// What a text holds that is nothing but a variable.
-#[derive(Debug)]
 pub(super) struct Scalar {
     pub(super) span: Range<usize>,
     pub(super) text: String,
@@ -34,7 +41,6 @@ impl Room {
 }
 
 /// A text into which something was filled in.
-#[derive(Debug)]
 pub(super) struct Filled {
     /// Where the text stands.
     pub(super) span: Range<usize>,

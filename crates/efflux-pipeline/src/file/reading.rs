@@ -1,5 +1,6 @@
 //! Reads a TOML file and tells all that is wrong with it, not only what comes first.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -13,8 +14,9 @@ use super::places::{byte_within, span_of};
 use super::shape::{Mark, Shaped, shaped};
 use crate::setting_fault::{Key, SettingFault};
 
-/// A file that was read as far as it can be.
-pub(crate) struct Reading<'a, T> {
+/// A file that was read as far as it can be, and what is wrong with it: faults of its shape, and those
+/// that whoever knows what the values mean adds.
+pub struct Reading<'a, T> {
     text: &'a str,
     shaped: Shaped<'a, T>,
     expanded: Expanded,
@@ -64,7 +66,7 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     ///
     /// # Errors
     /// The faults of the syntax. All others are found in what was read.
-    pub(crate) fn of(
+    pub fn of(
         text: &'a str,
         around: Option<&dyn Surroundings>,
         room: &'a Room,
@@ -92,20 +94,19 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     }
 
     /// What could be read of the file; none when nothing could.
-    #[cfg(feature = "declared")]
-    pub(crate) const fn value(&self) -> Option<&T> {
+    #[must_use]
+    pub const fn value(&self) -> Option<&T> {
         self.shaped.value.as_ref()
     }
 
     /// What could be read, in another shape.
-    #[cfg(feature = "declared")]
-    pub(crate) fn again<U: DeserializeOwned>(&self) -> Option<U> {
+    #[must_use]
+    pub fn again<U: DeserializeOwned>(&self) -> Option<U> {
         U::deserialize(Deserializer::from(self.shaped.rest.clone())).ok()
     }
 
     /// Adds what is wrong with what could be read, unless it may follow from what could not.
-    #[cfg(feature = "declared")]
-    pub(crate) fn add(&mut self, fault: &SettingFault) {
+    pub fn add(&mut self, fault: &SettingFault) {
         let table = self.shaped.rest.get_ref();
         let span = span_of(table, fault.path()).unwrap_or(0..0);
         let value = value_at(table, fault.path());
@@ -130,8 +131,8 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     }
 
     /// Whether something that could not be read stands on the way to this place, or beneath it.
-    #[cfg(feature = "declared")]
-    pub(crate) fn has_gap(&self, path: &[Key]) -> bool {
+    #[must_use]
+    pub fn has_gap(&self, path: &[Key]) -> bool {
         let trail = trail(self.shaped.rest.get_ref(), path);
         let mut gaps = self.shaped.gaps.iter();
         gaps.any(|gap| gap.starts_with(&trail) || trail.starts_with(gap))
@@ -141,8 +142,7 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     ///
     /// # Errors
     /// The faults, in the order of their places.
-    #[cfg(feature = "declared")]
-    pub(crate) fn check(&mut self) -> Result<(), Vec<Fault>> {
+    pub fn check(&mut self) -> Result<(), Vec<Fault>> {
         match self.found.is_empty() {
             true => Ok(()),
             false => Err(first_of(self.text, std::mem::take(&mut self.found))),
@@ -153,11 +153,18 @@ impl<'a, T: DeserializeOwned> Reading<'a, T> {
     ///
     /// # Errors
     /// The faults, in the order of their places.
-    pub(crate) fn whole(self) -> Result<T, Vec<Fault>> {
+    pub fn whole(self) -> Result<T, Vec<Fault>> {
         match self.shaped.value.filter(|_| self.found.is_empty()) {
             Some(value) => Ok(value),
             None => Err(first_of(self.text, self.found)),
         }
+    }
+}
+
+/// What was read is not shown: secrets are among it.
+impl<T> fmt::Debug for Reading<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").finish_non_exhaustive()
     }
 }
 
