@@ -83,3 +83,7 @@ pub const PATH_BYTES_MAX: usize = 1024;
 
 /// Files that a port to files keeps open: 64.
 pub const OPEN_FILES_MAX: usize = 64;
+
+/// Batches of files with one message each that a port writes at once: 8. Those that were given up on a
+/// disk that hangs count until they are done.
+pub const WRITTEN_AT_ONCE_MAX: usize = 8;

@@ -129,7 +129,7 @@ impl Template {
     }
 
     /// The text that every message makes of it, if all make the same.
-    #[cfg(feature = "declared")]
+    #[cfg(any(feature = "declared", feature = "file-port"))]
     pub(crate) fn fixed(&self) -> Option<String> {
         let texts = self.parts.iter().map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
