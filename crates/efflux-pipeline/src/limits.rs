@@ -78,6 +78,10 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Recipients of one mail: 100, as many as every mail server takes (RFC 5321).
 pub const RECIPIENTS_MAX: usize = 100;
 
+/// Connections to a mail server that are lost one after the other, each with a mail under way, before
+/// the server counts as away: 2. With one the mail may be to blame.
+pub const CONNECTIONS_LOST_MAX: u32 = 2;
+
 /// Bytes of a path that a port to files makes: 1,024; of each name in it 255, as file systems have it.
 pub const PATH_BYTES_MAX: usize = 1024;
 
