@@ -54,6 +54,10 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 2048;
 /// Messages that an aggregate holds at most, of all keys together: 65,536. Each holds its ticket.
 pub const AGGREGATED_MESSAGES_MAX: usize = 65_536;
 
+/// Bytes that the parts of all aggregates take at most: 64 MiB. Behind that the oldest is made, though
+/// it is not full.
+pub const AGGREGATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Keys that a step remembers to leave out duplicates: 1,000,000 at most, about 100 MB.
 pub const REMEMBERED_KEYS_MAX: usize = 1_000_000;
 

@@ -148,7 +148,8 @@ impl AsyncTransform for Fetch {
         let address: Uri = text
             .parse()
             .map_err(|error| StageError::rejected(format!("{text:?} is no address: {error}")))?;
-        self.allowed.check(&address).map_err(StageError::rejected)?;
+        let checked = self.allowed.check(&address, !self.headers.is_empty());
+        checked.map_err(StageError::rejected)?;
         let bytes_max = self.settings.bytes_max.bytes().min(out.bytes_left());
         let time_max = self.settings.time_max.0;
         let answer = tokio::time::timeout(time_max, self.answer(&address, bytes_max))
