@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::connector::IntakeReceipt;
 use crate::derived_id::derived_id;
-use crate::limits::AGGREGATED_MESSAGES_MAX;
+use crate::limits::{AGGREGATED_BYTES_MAX, AGGREGATED_MESSAGES_MAX};
 use crate::parcel::{CAUSE, CORRELATION, Parcel};
 use crate::stage_error::StageError;
 use crate::step_name::StepName;
@@ -73,6 +73,8 @@ pub(crate) struct Gathering {
     step: StepName,
     waiting: BTreeMap<String, Waiting>,
     count: usize,
+    /// About how many bytes of memory all parts take.
+    weight: usize,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Gathering {
             step,
             waiting: BTreeMap::new(),
             count: 0,
+            weight: 0,
         }
     }
 
@@ -121,13 +124,14 @@ impl Gathering {
                 parts: Vec::new(),
             });
         waiting.bytes += bytes;
+        self.weight += part.parcel.weight();
         waiting.parts.push(part);
         self.count += 1;
         let is_complete = waiting.parts.len() >= self.aggregate.messages;
         if is_complete || waiting.bytes >= self.aggregate.bytes {
             made.extend(self.take(key));
         }
-        if self.count > AGGREGATED_MESSAGES_MAX {
+        while self.count > AGGREGATED_MESSAGES_MAX || self.weight > AGGREGATED_BYTES_MAX {
             made.extend(self.take_oldest());
         }
         made
@@ -166,6 +170,8 @@ impl Gathering {
     fn take(&mut self, key: &str) -> Option<Made> {
         let waiting = self.waiting.remove(key)?;
         self.count -= waiting.parts.len();
+        let weights = waiting.parts.iter().map(|part| part.parcel.weight());
+        self.weight -= weights.sum::<usize>();
         let receipts = waiting.parts.iter().map(|part| part.receipt).collect();
         let parcel = self.joined(&waiting.parts)?;
         Some(Made { parcel, receipts })
@@ -315,6 +321,33 @@ mod tests {
             ["1"]
         );
         assert_eq!(gathering.due(), Some(later + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_waits_of_all_keys_together_is_bounded() {
+        let now = Instant::now();
+        let mut gathering = aggregate(10, AggregateForm::Joined);
+        gathering.aggregate.bytes = usize::MAX;
+        let large = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+        let mut made = 0;
+        for number in 0..200_u64 {
+            let message = Message::new(large.clone());
+            let part = Part {
+                parcel: Parcel::of_message(message),
+                receipt: IntakeReceipt(number),
+            };
+            let later = now + Duration::from_millis(number);
+            made += gathering.add(&format!("{number:03}"), part, later).len();
+            assert!(gathering.weight <= AGGREGATED_BYTES_MAX);
+        }
+        assert!(made > 100, "{made}");
+        assert_eq!(gathering.waiting.len() + made, 200);
+        assert!(
+            !gathering.waiting.contains_key("000"),
+            "the oldest goes first"
+        );
+        gathering.take_all();
+        assert_eq!((gathering.count, gathering.weight), (0, 0));
     }
 
     #[test]

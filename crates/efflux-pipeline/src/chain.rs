@@ -285,13 +285,13 @@ impl Chain {
                 Ok(_) => return job.outcomes(),
                 // Others have all threads: it waits for its turn.
                 Err(_) if !job.has_begun() => {}
-                Err(_) if job.done() > done => done = job.done(),
                 Err(_) => {
-                    let hung = self.hung.fetch_add(1, Ordering::Relaxed) + 1;
                     let limit = self.policy.step_timeout;
-                    let Some((outcomes, stage)) = job.abandon(limit) else {
+                    let Some((outcomes, stage)) = job.abandon(done, limit) else {
+                        done = job.done();
                         continue;
                     };
+                    let hung = self.hung.fetch_add(1, Ordering::Relaxed) + 1;
                     if hung > HUNG_THREADS_MAX {
                         let reason = format!(
                             "{hung} messages hung in it for {limit:?}; each left a thread behind"

@@ -7,7 +7,7 @@ use efflux_storage::particle::{
     ConsumerName, Draft, Fingerprint, Id, Message, Particle, Stamp, TopicName,
 };
 use efflux_storage::{ErrorKind, Store, Topic, TopicOptions};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::chain::Failure;
 use crate::derived_id::derived_id;
@@ -54,7 +54,7 @@ pub(crate) struct DeadLetters {
     store: Store,
     name: TopicName,
     pipeline: ConsumerName,
-    topic: OnceCell<Topic>,
+    topic: Mutex<Option<Topic>>,
 }
 
 impl DeadLetters {
@@ -63,7 +63,7 @@ impl DeadLetters {
             store,
             name,
             pipeline,
-            topic: OnceCell::const_new(),
+            topic: Mutex::const_new(None),
         }
     }
 
@@ -73,23 +73,36 @@ impl DeadLetters {
 
     /// Appends a letter for each; returns when they are durable. Doing so again adds nothing.
     pub(crate) async fn bury(&self, failures: &[Failure]) -> Result<(), efflux_storage::Error> {
-        let topic = self.topic.get_or_try_init(|| async {
-            let made = self
-                .store
-                .topic_or_create(&self.name, TopicOptions::default());
-            made.await
-        });
-        let topic = topic.await?;
+        let topic = self.topic().await?;
         let letters = failures.iter().map(|failure| self.letter(failure));
         for letter in letters {
             match topic.append(letter).await {
                 Ok(_) => {}
                 // There is a letter for it from another time, which tells another error.
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) if error.kind() == ErrorKind::Closed => {
+                    // A full disk closed it, and there may be room by now.
+                    *self.topic.lock().await = None;
+                    let _ = self.store.reopen_topic(&self.name).await;
+                    return Err(error);
+                }
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    async fn topic(&self) -> Result<Topic, efflux_storage::Error> {
+        let mut topic = self.topic.lock().await;
+        if let Some(topic) = &*topic {
+            return Ok(topic.clone());
+        }
+        let made = self
+            .store
+            .topic_or_create(&self.name, TopicOptions::default());
+        let made = made.await?;
+        *topic = Some(made.clone());
+        Ok(made)
     }
 
     fn letter(&self, failure: &Failure) -> Message {
@@ -263,7 +276,7 @@ mod tests {
 
     async fn buried(letters: &DeadLetters, failure: Failure) -> Particle {
         letters.bury(&[failure]).await.unwrap();
-        let topic = letters.topic.get().unwrap();
+        let topic = letters.topic().await.unwrap();
         let all = topic.read(Sequence::FIRST, ReadLimit::default()).await;
         all.unwrap().last().unwrap().clone()
     }

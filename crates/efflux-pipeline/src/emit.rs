@@ -88,7 +88,7 @@ impl<'a> Emit<'a> {
         self.max.bytes.saturating_sub(self.bytes)
     }
 
-    /// Adds an output. An id that it has is replaced; a timestamp that it lacks is the input's.
+    /// Adds an output. An id that it has is replaced by one that follows from the input's.
     ///
     /// # Errors
     /// `Rejected` when the input becomes more than it may.

@@ -13,10 +13,6 @@ pub(crate) use self::bounded::read_bounded;
 pub use self::expand::Surroundings;
 pub use self::fault::Fault;
 pub use self::filled::Room;
-#[cfg(feature = "declared")]
-pub(crate) use self::filled::Room;
 pub use self::places::{Places, fault_at};
-#[cfg(feature = "declared")]
-pub(crate) use self::reading::Reading;
 pub use self::reading::{Reading, read, read_in};
 pub use crate::setting_fault::Key;

@@ -54,6 +54,10 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 2048;
 /// Messages that an aggregate holds at most, of all keys together: 65,536. Each holds its ticket.
 pub const AGGREGATED_MESSAGES_MAX: usize = 65_536;
 
+/// Bytes that the parts of all aggregates take at most: 64 MiB. Behind that the oldest is made, though
+/// it is not full.
+pub const AGGREGATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Keys that a step remembers to leave out duplicates: 1,000,000 at most, about 100 MB.
 pub const REMEMBERED_KEYS_MAX: usize = 1_000_000;
 
@@ -78,8 +82,16 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Recipients of one mail: 100, as many as every mail server takes (RFC 5321).
 pub const RECIPIENTS_MAX: usize = 100;
 
+/// Connections to a mail server that are lost one after the other, each with a mail under way, before
+/// the server counts as away: 2. With one the mail may be to blame.
+pub const CONNECTIONS_LOST_MAX: u32 = 2;
+
 /// Bytes of a path that a port to files makes: 1,024; of each name in it 255, as file systems have it.
 pub const PATH_BYTES_MAX: usize = 1024;
 
 /// Files that a port to files keeps open: 64.
 pub const OPEN_FILES_MAX: usize = 64;
+
+/// Batches of files with one message each that a port writes at once: 8. Those that were given up on a
+/// disk that hangs count until they are done.
+pub const WRITTEN_AT_ONCE_MAX: usize = 8;

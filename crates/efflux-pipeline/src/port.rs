@@ -14,6 +14,8 @@ mod postgres;
 mod rabbitmq;
 #[cfg(any(feature = "mqtt", feature = "rabbitmq"))]
 mod rounds;
+#[cfg(any(feature = "mqtt", feature = "rabbitmq", feature = "webhook"))]
+mod shortfall;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "stdout")]
@@ -143,8 +145,9 @@ pub trait Port: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Whether it bounds the time of each message by itself. A delivery as a whole then takes as long
-    /// as its messages do: to give it up would be to send again what was delivered.
+    /// Whether it bounds the time of each message by itself, or has to wait for its target however
+    /// long it takes. A delivery as a whole then takes as long as its messages do: to give it up would
+    /// be to send again what was delivered.
     fn times_each_message(&self) -> bool {
         false
     }

@@ -51,6 +51,19 @@ impl StageError {
         }
     }
 
+    /// This input was not tried, because of one before it, or because the target went away meanwhile:
+    /// it has no part in what went wrong.
+    #[must_use]
+    pub fn untried(why: impl Into<String>) -> Self {
+        Self::unavailable(Untried(why.into()))
+    }
+
+    /// Whether this input was not tried at all.
+    #[must_use]
+    pub fn is_untried(&self) -> bool {
+        matches!(self, Self::Unavailable { source, .. } if source.is::<Untried>())
+    }
+
     /// This input will never work.
     #[must_use]
     pub fn rejected(source: impl Into<Source>) -> Self {
@@ -100,6 +113,11 @@ impl StageError {
         plain(source)
     }
 }
+
+/// Why an input was not tried.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct Untried(String);
 
 /// What is told, on one line. Part of it may come from a message: what would move a terminal's cursor
 /// or begin a line of a log is told by its number.
@@ -157,5 +175,8 @@ mod tests {
         assert_eq!(error.reason(), "busy");
         assert_eq!(error.to_string(), "busy; it may work later");
         assert!(error.is_retryable());
+        let untried = StageError::untried("busy");
+        assert!(untried.is_untried() && untried.is_retryable() && !error.is_untried());
+        assert_eq!(untried.reason(), "busy");
     }
 }

@@ -116,6 +116,41 @@ impl Template {
         Ok(text)
     }
 
+    /// The templates between its own commas, of which those in quotation marks part nothing. What a
+    /// message fills in parts nothing either.
+    #[cfg(feature = "email")]
+    pub(crate) fn between_commas(&self) -> Vec<Self> {
+        let mut pieces = vec![Vec::new()];
+        let mut is_quoted = false;
+        let add = |pieces: &mut Vec<Vec<Part>>, part: Part| {
+            if let Some(piece) = pieces.last_mut() {
+                piece.push(part);
+            }
+        };
+        for part in &self.parts {
+            let Part::Text(text) = part else {
+                add(&mut pieces, part.clone());
+                continue;
+            };
+            let parts_here = |letter: char| {
+                is_quoted ^= letter == '"';
+                letter == ',' && !is_quoted
+            };
+            for (at, text) in text.split(parts_here).enumerate() {
+                if at > 0 {
+                    pieces.push(Vec::new());
+                }
+                add(&mut pieces, Part::Text(text.to_owned()));
+            }
+        }
+        let text = &self.text;
+        let pieces = pieces.into_iter().map(|parts| Self {
+            text: text.clone(),
+            parts,
+        });
+        pieces.collect()
+    }
+
     /// The text it was read from.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -149,9 +149,65 @@ async fn refused_recipients_are_named_and_the_others_get_their_mail() {
 
     let to = ["c@example.com", "once.450.d@example.com", "e@example.com"];
     let failed = deliver(&port, &to).await.unwrap_err();
-    assert_eq!(parts(failed), [(1, "unavailable"), (2, "unavailable")]);
-    deliver(&port, &to[1..]).await.unwrap();
+    assert_eq!(parts(failed), [(1, "unavailable")]);
+    deliver(&port, &to[1..2]).await.unwrap();
     assert_eq!(office.recipients().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_is_full_holds_up_no_other_and_counts_as_a_failure_of_its_mail() {
+    let office = Office::open();
+    let port = EmailPort::new(office.settings()).unwrap();
+    let to = ["452.a@example.com", "b@example.com", "452.c@example.com"];
+    let failed = deliver(&port, &to).await.unwrap_err();
+    assert_eq!(parts(failed), [(0, "unavailable"), (2, "unavailable")]);
+    assert_eq!(office.recipients(), ["b@example.com"]);
+    let failed = deliver(&port, &to[..1]).await.unwrap_err();
+    assert_eq!(parts(failed), [(0, "unavailable")]);
+    // A server that takes no mail at all for the time being is away.
+    let to = ["data.451.a@example.com", "data.451.b@example.com"];
+    let failed = deliver(&port, &to).await.unwrap_err();
+    assert_eq!(whole(failed), "unavailable");
+    // One mail that ends the connection does not keep the others back.
+    let to = ["421.a@example.com", "d@example.com"];
+    let failed = deliver(&port, &to).await.unwrap_err();
+    assert_eq!(parts(failed), [(0, "unavailable")]);
+    assert_eq!(office.recipients(), ["b@example.com", "d@example.com"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_a_mail_in_its_group_waits_for_it_and_was_not_tried() {
+    let office = Office::open();
+    let port = EmailPort::new(office.settings()).unwrap();
+    let mail = |to: &str, group: &str| {
+        let message = Message::new("{\"total\":7}").with_property("to", to);
+        let message = message.with_id("o-1".parse().unwrap());
+        Parcel::of_message(message.with_message_group(group))
+    };
+    let parcels = [
+        mail("450.a@example.com", "g"),
+        mail("b@example.com", "g"),
+        mail("550.c@example.com", "h"),
+        mail("d@example.com", "h"),
+    ];
+    let batch = Batch {
+        parcels: &parcels,
+        position: None,
+    };
+    let Failed::Parts(parts) = port.deliver(batch).await.unwrap_err() else {
+        panic!("one was sent");
+    };
+    let told: Vec<_> = parts
+        .iter()
+        .map(|(at, error)| (*at, error.kind(), error.is_untried()))
+        .collect();
+    let expect = [
+        (0, "unavailable", false),
+        (1, "unavailable", true),
+        (2, "rejected", false),
+    ];
+    assert_eq!(told, expect);
+    assert_eq!(office.recipients(), ["d@example.com"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +240,7 @@ async fn a_server_that_hangs_or_went_away_is_unavailable_until_it_is_back() {
     assert_eq!(whole(failed), "unavailable");
     // The answer that was not waited for is not taken for that of the next mail.
     let failed = deliver(&port, &["450.a@example.com"]).await.unwrap_err();
-    assert_eq!(whole(failed), "unavailable");
+    assert_eq!(parts(failed), [(0, "unavailable")]);
     office.server.pause().unwrap();
     let failed = deliver(&port, &["c@example.com"]).await.unwrap_err();
     assert_eq!(whole(failed), "unavailable");

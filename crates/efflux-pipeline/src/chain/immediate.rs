@@ -101,9 +101,12 @@ impl Job {
     }
 
     /// Leaves the message that hangs, and the thread with it. What is done, with that message
-    /// rejected, and the step that it hangs in; none when it was the last and is done by now.
-    pub(super) fn abandon(&self, limit: Duration) -> Option<(Vec<Outcome>, Stage)> {
+    /// rejected, and the step that it hangs in; none when more than `done` are done by now.
+    pub(super) fn abandon(&self, done: usize, limit: Duration) -> Option<(Vec<Outcome>, Stage)> {
         let mut outcomes = self.outcomes.lock();
+        if outcomes.len() > done {
+            return None;
+        }
         let (_, parcel) = self.inputs.get(*self.open.get(outcomes.len())?)?;
         self.is_abandoned.store(true, Ordering::Relaxed);
         let stage = self.stage();

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Packet, Publish, QoS, SubAck, SubscribeFilterInput,
-    SubscribeReasonCode,
+    AsyncClient, Event, EventLoop, Packet, Publish, QoS, RetainForwardRule, SubAck,
+    SubscribeFilterInput, SubscribeReasonCode,
 };
 use serde::Deserialize;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -120,6 +121,7 @@ pub struct MqttConnector {
     settings: MqttConnectorSettings,
     broker: Broker,
     link: AsyncMutex<Option<Link>>,
+    is_linked: AtomicBool,
     unanswered: Mutex<Unanswered>,
 }
 
@@ -179,6 +181,7 @@ impl MqttConnector {
             broker: Broker::new(&settings.url, user, password, ca_file, keep_alive)?,
             settings,
             link: AsyncMutex::default(),
+            is_linked: AtomicBool::new(false),
             unanswered: Mutex::default(),
         })
     }
@@ -196,7 +199,11 @@ impl MqttConnector {
             .connect(&session, room + REQUESTS_BESIDE)
             .await?;
         let topics = self.settings.topics.iter();
-        let filters = topics.map(|topic| SubscribeFilterInput::new(topic, QoS::AtLeastOnce));
+        // What a topic retains comes when the session is made, and not at each connection of it.
+        let filters = topics.map(|topic| {
+            SubscribeFilterInput::new(topic, QoS::AtLeastOnce)
+                .retain_forward_rule(RetainForwardRule::OnNewSubscribe)
+        });
         let subscribed = connected.client.subscribe_many(filters).await;
         subscribed.map_err(|error| StageError::unavailable(error.to_string()))?;
         // Room for all that the broker sends unanswered: then the connection stays alive however
@@ -315,6 +322,7 @@ impl Connector for MqttConnector {
             Some(link) => link,
             none => none.insert(self.connect().await?),
         };
+        self.is_linked.store(true, Ordering::Relaxed);
         if let Some(arrived) = self.again(link.number) {
             return Ok(Some(self.intake(link, arrived)));
         }
@@ -322,6 +330,7 @@ impl Connector for MqttConnector {
             Ok(arrived) => Ok(Some(self.intake(link, Arc::new(arrived)))),
             Err(error) => {
                 *slot = None;
+                self.is_linked.store(false, Ordering::Relaxed);
                 self.unanswered.lock().standing = None;
                 Err(error)
             }
@@ -356,6 +365,11 @@ impl Connector for MqttConnector {
             unanswered.again.push_back(delivered);
         }
         Ok(())
+    }
+
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        // A broker that is not reached says nothing of what it has.
+        Ok(!self.is_linked.load(Ordering::Relaxed))
     }
 
     async fn close(&self) -> Result<(), StageError> {

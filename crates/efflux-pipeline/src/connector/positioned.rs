@@ -132,6 +132,12 @@ impl Connector for PositionedConnector {
         Ok(())
     }
 
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        // Dead letters that go back end by themselves.
+        let next = self.read_until.lock().get();
+        Ok(self.returning.is_none() && self.topic.head().sequence.get() >= next)
+    }
+
     async fn nack(&self, _receipt: IntakeReceipt, _why: &StageError) -> Result<(), StageError> {
         let mut next = self.next.lock().await;
         self.open.lock().clear();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -85,6 +86,7 @@ pub struct RabbitMqConnector {
     settings: RabbitMqConnectorSettings,
     broker: Broker,
     link: AsyncMutex<Option<Link>>,
+    is_linked: AtomicBool,
     unanswered: Mutex<Unanswered>,
 }
 
@@ -130,6 +132,7 @@ impl RabbitMqConnector {
             broker: Broker::new(&settings.url, settings.ca_file.clone())?,
             settings,
             link: AsyncMutex::default(),
+            is_linked: AtomicBool::new(false),
             unanswered: Mutex::default(),
         })
     }
@@ -237,10 +240,12 @@ impl Connector for RabbitMqConnector {
             Some(link) => link,
             none => none.insert(self.connect().await?),
         };
+        self.is_linked.store(true, Ordering::Relaxed);
         match link.next(max).await {
             Ok(deliveries) => Ok(Some(self.intake(link.number, &link.nonce, deliveries))),
             Err(error) => {
                 *slot = None;
+                self.is_linked.store(false, Ordering::Relaxed);
                 Err(error)
             }
         }
@@ -277,6 +282,11 @@ impl Connector for RabbitMqConnector {
         // When the connection was lost, the broker delivers again by itself.
         let _ = self.answered(receipt, taken.into_iter());
         Ok(())
+    }
+
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        // A broker that is not reached says nothing of what it has.
+        Ok(!self.is_linked.load(Ordering::Relaxed))
     }
 
     async fn close(&self) -> Result<(), StageError> {

@@ -81,14 +81,18 @@ impl<'a> Delivery<'a> {
                     return Ok(());
                 }
                 Err(Failed::Whole(error)) => self.whole(error).await?,
-                Err(Failed::Parts(parts)) => {
+                Err(Failed::Parts(mut parts)) => {
+                    parts.sort_by_key(|(at, _)| *at);
                     self.outage.over();
                     let delivered = self.rest.len().saturating_sub(parts.len());
                     self.line.counters.add(Count::Delivered, delivered);
                     self.delivered_before = self.line.counters.delivered();
                     self.parts(parts, true).await?;
                 }
-                Err(Failed::Refused(parts)) => self.parts(parts, false).await?,
+                Err(Failed::Refused(mut parts)) => {
+                    parts.sort_by_key(|(at, _)| *at);
+                    self.parts(parts, false).await?;
+                }
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, Span};
 
 use super::delivery::deliver;
@@ -40,6 +40,8 @@ type Delivering<'a> = BoxFuture<'a, Result<Delivered, Stopped>>;
 type Answering<'a> = BoxFuture<'a, (IntakeReceipt, Result<(), StageError>)>;
 type Polling<'a> = BoxFuture<'a, Result<Option<Intake>, Stopped>>;
 
+/// How long giving back may take at least, whatever the time to drain: 5 s.
+const LET_GO_MIN: Duration = Duration::from_secs(5);
 /// What is as good as never: 30 years.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
@@ -86,10 +88,18 @@ pub(super) async fn run(
 ) -> Result<(), Stopped> {
     let mut run = Run::new(line);
     let outcome = run.go(until).await;
-    run.let_go(outcome.as_ref().err()).await;
-    let closed = [line.connector.close().await, line.port.close().await];
-    for error in closed.into_iter().filter_map(Result::err) {
-        tracing::warn!(pipeline = %line.name, error = %error, "closing failed");
+    let limit = line.options.drain.max(LET_GO_MIN);
+    let let_go = async {
+        run.let_go(outcome.as_ref().err()).await;
+        for closed in [line.connector.close().await, line.port.close().await] {
+            if let Err(error) = closed {
+                tracing::warn!(pipeline = %line.name, error = %error, "closing failed");
+            }
+        }
+    };
+    if timeout(limit, let_go).await.is_err() {
+        // What was not given back comes again when its lease is over.
+        tracing::warn!(pipeline = %line.name, "who is away was not told that the pipeline ends");
     }
     outcome
 }

@@ -1,9 +1,11 @@
 //! A port that sends mail.
 
+mod dialogue;
 mod faults;
 mod letter;
 mod server;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +16,12 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use self::dialogue::{Blame, Unsent};
 use self::letter::Writer;
-use self::server::{Server, fault};
+use self::server::Server;
 use super::{Batch, Failed, Kept, Port, Reader};
+use crate::limits::CONNECTIONS_LOST_MAX;
+use crate::parcel::Parcel;
 use crate::quantity::Period;
 use crate::secret::Secret;
 use crate::setting_fault::SettingFault;
@@ -54,7 +59,7 @@ pub struct EmailPortSettings {
     pub ca_file: Option<PathBuf>,
     /// The sender, as in `Orders <orders@example.com>`.
     pub from: String,
-    /// The recipients, parted by commas.
+    /// The recipients, parted by commas. What a message fills in is within one of them.
     pub to: Template,
     /// The subject, of one line.
     pub subject: Template,
@@ -161,16 +166,71 @@ impl EmailPort {
         &self,
         held: &mut Option<AsyncSmtpConnection>,
         mail: &Mail,
-    ) -> Result<(), StageError> {
-        let mut connection = match held.take() {
+    ) -> Result<(), Unsent> {
+        let connection = match held.take() {
             Some(connection) => connection,
-            None => self.server.connect().await?,
+            None => {
+                let connected = self.in_time(self.server.connect()).await;
+                connected.map_err(|error| Unsent::new(Blame::Server, error))?
+            }
         };
-        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
-        if sent.is_ok() {
-            *held = Some(connection);
+        let sending = async { Ok(dialogue::send(connection, mail).await) };
+        let (connection, sent) = self
+            .in_time(sending)
+            .await
+            .map_err(|error| Unsent::new(Blame::Connection, error))?;
+        *held = connection;
+        sent
+    }
+}
+
+/// What became of a batch so far.
+#[derive(Default)]
+struct Outcome<'a> {
+    sent: usize,
+    failed: Vec<(usize, StageError)>,
+    /// Groups of which a mail may be sent later: what is behind it waits.
+    groups: HashSet<&'a str>,
+    /// Whether one failed for which the server is not to blame.
+    has_own: bool,
+    /// Connections that were lost, one after the other.
+    lost: u32,
+}
+
+impl<'a> Outcome<'a> {
+    fn waits(&self, parcel: &Parcel) -> bool {
+        let group = parcel.message.message_group();
+        group.is_some_and(|group| self.groups.contains(group))
+    }
+
+    /// Adds what became of a mail; returns whether to go on with the next.
+    fn add(&mut self, at: usize, parcel: &'a Parcel, sent: Result<(), Unsent>) -> bool {
+        let Err(Unsent { why, blame, .. }) = sent else {
+            self.sent += 1;
+            self.lost = 0;
+            return true;
+        };
+        if !matches!(why, StageError::Rejected(_)) {
+            self.groups.extend(parcel.message.message_group());
         }
-        sent.map(drop).map_err(|error| fault(&error))
+        self.has_own |= blame == Blame::Mail;
+        self.lost = match blame {
+            Blame::Connection => self.lost + 1,
+            _ => 0,
+        };
+        self.failed.push((at, why));
+        blame != Blame::Server && self.lost < CONNECTIONS_LOST_MAX
+    }
+
+    fn into_result(self) -> Result<(), Failed> {
+        let mut failed = self.failed.into_iter();
+        match failed.next() {
+            None => Ok(()),
+            Some((_, first)) if self.sent == 0 && !self.has_own => Err(first.into()),
+            Some(first) => Err(Failed::Parts(
+                std::iter::once(first).chain(failed).collect(),
+            )),
+        }
     }
 }
 
@@ -187,34 +247,23 @@ impl Port for EmailPort {
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
-        let mut failed: Vec<(usize, StageError)> = Vec::new();
-        let mut sent = 0;
+        let mut outcome = Outcome::default();
+        let mut goes_on = true;
         let mut held = self.connection.lock().await;
         *held = Some(self.in_time(self.connected(&mut held)).await?);
         for (at, parcel) in batch.parcels.iter().enumerate() {
-            let outcome = match self.writer.write(parcel) {
-                Ok(mail) => self.in_time(self.send(&mut held, &mail)).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(()) => sent += 1,
-                Err(error @ StageError::Rejected(_)) => failed.push((at, error)),
-                Err(error) if sent == 0 && failed.is_empty() => return Err(error.into()),
-                Err(error) => {
-                    // What the server does not take for the time being, it will not take for those
-                    // behind it either.
-                    let reason = error.reason();
-                    failed.push((at, error));
-                    let behind = at + 1..batch.parcels.len();
-                    failed.extend(behind.map(|at| (at, StageError::unavailable(reason.clone()))));
-                    break;
-                }
+            if !goes_on || outcome.waits(parcel) {
+                let told = "a mail before it could not be sent";
+                outcome.failed.push((at, StageError::untried(told)));
+                continue;
             }
+            let sent = match self.writer.write(parcel) {
+                Ok(mail) => self.send(&mut held, &mail).await,
+                Err(error) => Err(Unsent::new(Blame::Mail, error)),
+            };
+            goes_on = outcome.add(at, parcel, sent);
         }
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(Failed::Parts(failed)),
-        }
+        outcome.into_result()
     }
 
     async fn close(&self) -> Result<(), StageError> {

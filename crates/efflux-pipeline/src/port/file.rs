@@ -1,6 +1,7 @@
 //! A port to files.
 
 mod appender;
+mod claims;
 mod fault;
 mod faults;
 mod place;
@@ -18,8 +19,9 @@ use efflux_storage::particle::Timestamp;
 use serde::Deserialize;
 
 use self::appender::Appender;
-use super::blocking::blocking;
+use super::blocking::Threads;
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
+use crate::limits::WRITTEN_AT_ONCE_MAX;
 use crate::parcel::Parcel;
 use crate::quantity::{ByteSize, Period};
 use crate::setting_fault::SettingFault;
@@ -85,13 +87,14 @@ pub enum FileSeparator {
 #[derive(Clone)]
 pub struct FilePort {
     shared: Arc<Shared>,
+    threads: Arc<Threads>,
     clock: Arc<dyn Clock>,
 }
 
 struct Shared {
     settings: FilePortSettings,
     reader: Mutex<Option<Reader>>,
-    /// The lock is held by the thread that works.
+    /// Only the thread whose turn it is takes the lock.
     appender: Mutex<Option<Appender>>,
 }
 
@@ -102,6 +105,10 @@ impl FilePort {
     /// `Fatal` when the settings contradict each other.
     pub fn new(settings: FilePortSettings, clock: Arc<dyn Clock>) -> Result<Self, StageError> {
         SettingFault::none_of(settings.faults())?;
+        let at_once = match settings.layout {
+            FileLayout::Append => 1,
+            FileLayout::Each => WRITTEN_AT_ONCE_MAX,
+        };
         let shared = Shared {
             settings,
             reader: Mutex::new(None),
@@ -109,6 +116,7 @@ impl FilePort {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            threads: Arc::new(Threads::new(at_once)),
             clock,
         })
     }
@@ -144,7 +152,7 @@ impl Shared {
             return Err(StageError::unavailable("the folder is not open").into());
         };
         let appended = appender.append(parcels, advance, now);
-        if matches!(appended, Err(Failed::Whole(StageError::Unavailable { .. }))) {
+        if matches!(&appended, Err(Failed::Whole(error)) if error.kind() != "fatal") {
             // What was written of the batch is cut off at once, as far as the disk lets it.
             *held = None;
             let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,18 +168,19 @@ impl Shared {
 impl Port for FilePort {
     async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
         let reader = reader.clone();
-        blocking(&self.shared, move |shared| shared.open(&reader)).await
+        let opening = move |shared: &Shared| shared.open(&reader);
+        self.threads.run(&self.shared, opening).await
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let parcels = batch.parcels.to_vec();
         let advance = batch.position;
         let now = self.clock.now();
-        blocking(&self.shared, move |shared| match shared.settings.layout {
+        let delivery = move |shared: &Shared| match shared.settings.layout {
             FileLayout::Append => shared.append(&parcels, advance, now),
             FileLayout::Each => single::deliver(&shared.settings, &parcels),
-        })
-        .await
+        };
+        self.threads.run(&self.shared, delivery).await
     }
 
     fn keeps_position(&self) -> bool {
@@ -179,15 +188,15 @@ impl Port for FilePort {
     }
 
     async fn close(&self) -> Result<(), StageError> {
-        blocking(&self.shared, |shared| {
+        let closing = |shared: &Shared| {
             let mut held = shared
                 .appender
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             *held = None;
             Ok(())
-        })
-        .await
+        };
+        self.threads.run(&self.shared, closing).await
     }
 }
 

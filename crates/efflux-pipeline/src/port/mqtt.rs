@@ -250,7 +250,7 @@ impl Port for MqttPort {
             self.publish(&link.client, letters, &mut outcome).await?;
         }
         *slot = Some(link);
-        outcome.into_result()
+        outcome.into_result(batch.parcels.len())
     }
 
     async fn close(&self) -> Result<(), StageError> {

@@ -216,7 +216,7 @@ impl Port for RabbitMqPort {
             self.publish(&link.channel, letters, &mut outcome).await?;
         }
         *slot = Some(link);
-        outcome.into_result()
+        outcome.into_result(batch.parcels.len())
     }
 
     async fn close(&self) -> Result<(), StageError> {

@@ -4,39 +4,39 @@ use std::collections::{HashMap, HashSet};
 
 use crate::parcel::Parcel;
 use crate::port::Failed;
+use crate::port::shortfall::shortfall;
 use crate::stage_error::StageError;
 
 /// What happened to a batch so far.
 #[derive(Default)]
 pub(super) struct Outcome<'a> {
     failed: Vec<(usize, StageError)>,
-    /// Groups of which a message was not delivered.
+    /// Groups of which a message may be delivered later: what is behind it waits.
     groups: HashSet<&'a str>,
 }
 
 impl<'a> Outcome<'a> {
     pub(super) fn add(&mut self, place: usize, parcel: &'a Parcel, error: StageError) {
+        if error.is_retryable() {
+            self.groups.extend(parcel.message.message_group());
+        }
         self.failed.push((place, error));
-        self.groups.extend(parcel.message.message_group());
     }
 
-    /// Whether a message may be delivered: not when one before it of its group was not.
+    /// Whether a message may be delivered: not when one before it of its group comes later.
     pub(super) fn lets(&mut self, place: usize, parcel: &'a Parcel) -> bool {
         let group = parcel.message.message_group();
         let waits = group.is_some_and(|group| self.groups.contains(group));
         if waits {
             let error = "a message before it of the same message group was not delivered";
-            self.failed.push((place, StageError::unavailable(error)));
+            self.failed.push((place, StageError::untried(error)));
         }
         !waits
     }
 
-    pub(super) fn into_result(mut self) -> Result<(), Failed> {
-        if self.failed.is_empty() {
-            return Ok(());
-        }
-        self.failed.sort_by_key(|(place, _)| *place);
-        Err(Failed::Parts(self.failed))
+    /// What is told of a batch of so many messages.
+    pub(super) fn into_result(self, of: usize) -> Result<(), Failed> {
+        shortfall(self.failed, of)
     }
 }
 
@@ -62,6 +62,48 @@ pub(super) fn rounds(parcels: &[Parcel]) -> Vec<Vec<(usize, &Parcel)>> {
 mod tests {
     use super::*;
     use efflux_storage::particle::Message;
+
+    fn in_group(group: &str) -> Parcel {
+        Parcel::of_message(Message::new("x").with_message_group(group))
+    }
+
+    #[test]
+    fn what_is_rejected_holds_up_nobody_and_what_comes_later_holds_up_its_group() {
+        let parcels = ["a", "a", "b", "b", "c"].map(in_group);
+        let mut outcome = Outcome::default();
+        outcome.add(0, &parcels[0], StageError::rejected("no queue"));
+        assert!(outcome.lets(1, &parcels[1]));
+        outcome.add(2, &parcels[2], StageError::unavailable("full"));
+        assert!(!outcome.lets(3, &parcels[3]));
+        assert!(outcome.lets(4, &parcels[4]));
+        let Err(Failed::Parts(parts)) = outcome.into_result(5) else {
+            panic!("two were delivered");
+        };
+        let told: Vec<_> = parts
+            .iter()
+            .map(|(place, error)| (*place, error.kind(), error.is_untried()))
+            .collect();
+        let expect = [
+            (0, "rejected", false),
+            (2, "unavailable", false),
+            (3, "unavailable", true),
+        ];
+        assert_eq!(told, expect);
+    }
+
+    #[test]
+    fn a_broker_that_takes_nothing_is_away() {
+        let parcels = ["a", "a", "b"].map(in_group);
+        let mut outcome = Outcome::default();
+        outcome.add(0, &parcels[0], StageError::unavailable("full"));
+        outcome.add(2, &parcels[2], StageError::unavailable("full"));
+        assert!(!outcome.lets(1, &parcels[1]));
+        let told = outcome.into_result(3).unwrap_err();
+        assert!(
+            matches!(&told, Failed::Whole(error) if error.is_retryable()),
+            "{told:?}"
+        );
+    }
 
     #[test]
     fn each_round_has_one_message_of_a_group_at_most() {

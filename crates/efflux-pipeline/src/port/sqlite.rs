@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::blocking::blocking;
+use super::blocking::Threads;
 use super::table::{Before, ColumnSource, Doubt, TableName, WriteMode, faults};
 use super::{Advance, Batch, Failed, Kept, Port, Reader};
 use crate::parcel::Parcel;
@@ -69,13 +69,15 @@ impl SqlitePortSettings {
 #[derive(Clone, Debug)]
 pub struct SqlitePort {
     shared: Arc<Shared>,
+    /// One at a time: a transaction that was given up is waited for.
+    threads: Arc<Threads>,
 }
 
 #[derive(Debug)]
 struct Shared {
     settings: SqlitePortSettings,
     table: TableName,
-    /// The lock is held by the thread that works; it is waited for outside the reactor.
+    /// Only the thread whose turn it is takes the lock.
     session: Mutex<Option<Session>>,
     doubt: Doubt,
 }
@@ -95,6 +97,7 @@ impl SqlitePort {
                 session: Mutex::new(None),
                 doubt: Doubt::default(),
             }),
+            threads: Arc::new(Threads::new(1)),
         })
     }
 }
@@ -128,7 +131,8 @@ impl Shared {
 impl Port for SqlitePort {
     async fn open(&self, reader: &Reader) -> Result<Kept, StageError> {
         let reader = reader.clone();
-        blocking(&self.shared, move |shared| shared.open(&reader)).await
+        let opening = move |shared: &Shared| shared.open(&reader);
+        self.threads.run(&self.shared, opening).await
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
@@ -136,10 +140,8 @@ impl Port for SqlitePort {
         let advance = batch.position;
         let before = self.shared.doubt.begins(advance);
         // The thread goes on when this is dropped, and may commit: then the doubt stays.
-        let outcome = blocking(&self.shared, move |shared| {
-            shared.deliver(&parcels, advance, before)
-        })
-        .await;
+        let delivery = move |shared: &Shared| shared.deliver(&parcels, advance, before);
+        let outcome = self.threads.run(&self.shared, delivery).await;
         self.shared.doubt.ends(&outcome);
         outcome
     }
@@ -149,15 +151,15 @@ impl Port for SqlitePort {
     }
 
     async fn close(&self) -> Result<(), StageError> {
-        blocking(&self.shared, |shared| {
+        let closing = |shared: &Shared| {
             let mut held = shared
                 .session
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             *held = None;
             Ok(())
-        })
-        .await
+        };
+        self.threads.run(&self.shared, closing).await
     }
 }
 

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::task::spawn_blocking;
+use tokio::sync;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::{Batch, Failed, Port};
 use crate::parcel::Parcel;
@@ -43,11 +45,20 @@ type Output = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// Writes messages to the program's output, each on a line of its own.
 ///
-/// The output is flushed before a batch counts as delivered. After a crash, messages may be written
-/// twice. An output that was closed by its reader ends the pipeline.
+/// The output is flushed before a batch counts as delivered. A reader that pauses is waited for,
+/// however long it takes: what is being written cannot be taken back. After a crash, messages may be
+/// written twice. An output that was closed by its reader ends the pipeline.
 pub struct StdoutPort {
     output: Output,
+    /// At most one at a time, and so at most one thread.
+    writing: sync::Mutex<Option<Writing>>,
     format: StdoutFormat,
+}
+
+/// What is being written, whether or not somebody waits for it.
+struct Writing {
+    bytes: Bytes,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl StdoutPort {
@@ -61,13 +72,52 @@ impl StdoutPort {
     pub fn to(settings: &StdoutPortSettings, output: impl Write + Send + 'static) -> Self {
         Self {
             output: Arc::new(Mutex::new(Box::new(output))),
+            writing: sync::Mutex::default(),
             format: settings.format,
         }
     }
 }
 
+impl StdoutPort {
+    /// Writes these bytes; those that a delivery began to write, and then was given up, are not
+    /// written again.
+    async fn write(&self, bytes: Bytes) -> Result<(), StageError> {
+        let mut writing = self.writing.lock().await;
+        if let Some(before) = writing.as_mut() {
+            let written = outcome((&mut before.thread).await);
+            let are_these = before.bytes == bytes;
+            *writing = None;
+            if are_these {
+                return written;
+            }
+        }
+        let output = Arc::clone(&self.output);
+        let begun = bytes.clone();
+        let thread = spawn_blocking(move || {
+            let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+            output.write_all(&begun)?;
+            output.flush()
+        });
+        let current = writing.insert(Writing { bytes, thread });
+        let written = outcome((&mut current.thread).await);
+        *writing = None;
+        written
+    }
+}
+
+fn outcome(written: Result<io::Result<()>, JoinError>) -> Result<(), StageError> {
+    match written {
+        Ok(written) => written.map_err(|error| fault(&error)),
+        Err(error) => Err(StageError::unavailable(error)),
+    }
+}
+
 #[async_trait]
 impl Port for StdoutPort {
+    fn times_each_message(&self) -> bool {
+        true
+    }
+
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
         let mut bytes = Vec::new();
         let mut refused = Vec::new();
@@ -79,16 +129,7 @@ impl Port for StdoutPort {
         if !refused.is_empty() {
             return Err(Failed::Refused(refused));
         }
-        let output = Arc::clone(&self.output);
-        let written = spawn_blocking(move || {
-            let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-            output.write_all(&bytes)?;
-            output.flush()
-        });
-        match written.await {
-            Ok(written) => Ok(written.map_err(|error| fault(&error))?),
-            Err(error) => Err(StageError::unavailable(error).into()),
-        }
+        Ok(self.write(bytes.into()).await?)
     }
 }
 
@@ -173,6 +214,7 @@ impl fmt::Debug for StdoutPort {
 mod tests {
     use super::*;
     use efflux_storage::particle::Message;
+    use futures_util::FutureExt;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -245,6 +287,43 @@ mod tests {
         let messages = vec![Message::new("a"), Message::new(&b"\xff"[..])];
         deliver(&port, messages).await.unwrap();
         assert_eq!(*out.0.lock().unwrap(), b"a\n\xff\n");
+    }
+
+    /// A reader that takes each write when it is let to.
+    struct Paused(Shared, std::sync::mpsc::Receiver<()>);
+
+    impl Write for Paused {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let let_go = self.1.recv();
+            let_go.map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_being_written_is_waited_for_and_not_written_again() {
+        let out = Shared::default();
+        let (let_go, paused) = std::sync::mpsc::sync_channel(2);
+        let paused = Paused(out.clone(), paused);
+        let port = StdoutPort::to(&settings(StdoutFormat::Payload), paused);
+        for _ in 0..20 {
+            let given_up = deliver(&port, vec![Message::new("a")]).now_or_never();
+            assert!(given_up.is_none(), "the reader pauses");
+        }
+        for _ in 0..2 {
+            let_go.send(()).unwrap();
+        }
+        deliver(&port, vec![Message::new("a")]).await.unwrap();
+        deliver(&port, vec![Message::new("b")]).await.unwrap();
+        assert_eq!(*out.0.lock().unwrap(), b"a\nb\n");
+        assert!(
+            port.times_each_message(),
+            "no delivery is given up for a pause"
+        );
     }
 
     #[tokio::test]

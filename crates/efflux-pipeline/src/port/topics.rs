@@ -109,15 +109,7 @@ impl TopicsPort {
 
 /// The same error for each, told anew: errors cannot be copied.
 fn for_each(messages: &[(usize, Message)], error: &StageError) -> Vec<(usize, StageError)> {
-    let again = |error: &StageError| match error {
-        StageError::Unavailable { after, .. } => StageError::Unavailable {
-            source: error.reason().into(),
-            after: *after,
-        },
-        StageError::Rejected(_) => StageError::rejected(error.reason()),
-        StageError::Fatal(_) => StageError::fatal(error.reason()),
-    };
-    let failed = messages.iter().map(|(at, _)| (*at, again(error)));
+    let failed = messages.iter().map(|(at, _)| (*at, error.again()));
     failed.collect()
 }
 

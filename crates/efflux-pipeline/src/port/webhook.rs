@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 use self::call::Call;
 use self::lanes::lanes;
+use super::shortfall::shortfall;
 use super::{Batch, Failed, Port};
 use crate::parcel::Parcel;
 use crate::quantity::Period;
@@ -90,21 +92,27 @@ impl WebhookPort {
     }
 
     /// Sends the messages of one group, one after the other. What comes behind one that may be
-    /// taken later waits for it.
-    async fn follow(&self, lane: Vec<usize>, parcels: &[Parcel]) -> Vec<(usize, StageError)> {
+    /// taken later waits for it. Nothing more is sent to a service that takes nothing from us.
+    async fn follow(
+        &self,
+        lane: Vec<usize>,
+        parcels: &[Parcel],
+        has_ended: &AtomicBool,
+    ) -> Vec<(usize, StageError)> {
         let mut failed = Vec::new();
         let mut is_held = false;
         for at in lane {
             let Some(parcel) = parcels.get(at) else {
                 continue;
             };
-            if is_held {
-                let told = "a message before it in its group was not delivered";
-                failed.push((at, StageError::unavailable(told)));
+            if is_held || has_ended.load(Ordering::Relaxed) {
+                let told = "a message before it was not delivered";
+                failed.push((at, StageError::untried(told)));
                 continue;
             }
             if let Err(error) = self.call.send(parcel, self.clock.now()).await {
                 is_held = !matches!(error, StageError::Rejected(_));
+                has_ended.fetch_or(matches!(error, StageError::Fatal(_)), Ordering::Relaxed);
                 failed.push((at, error));
             }
         }
@@ -119,40 +127,14 @@ impl Port for WebhookPort {
     }
 
     async fn deliver(&self, batch: Batch<'_>) -> Result<(), Failed> {
+        let has_ended = AtomicBool::new(false);
         let work = lanes(batch.parcels)
             .into_iter()
-            .map(|lane| self.follow(lane, batch.parcels));
+            .map(|lane| self.follow(lane, batch.parcels, &has_ended));
         let failed = stream::iter(work).buffer_unordered(self.concurrency);
         let failed: Vec<_> = failed.collect().await;
-        let mut failed: Vec<_> = failed.into_iter().flatten().collect();
-        if failed.is_empty() {
-            return Ok(());
-        }
-        failed.sort_by_key(|(at, _)| *at);
-        let is_away = |(_, error): &(usize, StageError)| error.is_retryable();
-        if failed.len() == batch.parcels.len() && failed.iter().all(is_away) {
-            return Err(Failed::Whole(longest(failed)));
-        }
-        Err(Failed::Parts(failed))
+        shortfall(failed.into_iter().flatten().collect(), batch.parcels.len())
     }
-}
-
-/// Of failures that all may pass, the one that asks for the longest rest.
-fn longest(failed: Vec<(usize, StageError)>) -> StageError {
-    let rest = |error: &StageError| match error {
-        StageError::Unavailable { after, .. } => *after,
-        _ => None,
-    };
-    let mut failed = failed.into_iter().map(|(_, error)| error);
-    let first = failed
-        .next()
-        .unwrap_or_else(|| StageError::unavailable("nothing was sent"));
-    failed.fold(first, |longest, error| {
-        match rest(&error) > rest(&longest) {
-            true => error,
-            false => longest,
-        }
-    })
 }
 
 impl fmt::Debug for WebhookPort {

@@ -128,9 +128,11 @@ impl Transform for Convert {
                 let json = to_json(settings, &input, out.bytes_left())?;
                 out.push(part(&input.message, json, "application/json"))
             }
-            ConvertSettings::JsonToCsv(settings) => {
-                out.push(part(&input.message, to_csv(settings, &input)?, "text/csv"))
-            }
+            ConvertSettings::JsonToCsv(settings) => out.push(part(
+                &input.message,
+                to_csv(settings, &input, out.bytes_left())?,
+                "text/csv",
+            )),
             ConvertSettings::Compress(compression) => {
                 let encoding = compression.encoding();
                 let compressed = encoding
@@ -180,7 +182,11 @@ fn to_json(
     Ok(json)
 }
 
-fn to_csv(settings: &JsonToCsvSettings, input: &Parcel) -> Result<Vec<u8>, StageError> {
+fn to_csv(
+    settings: &JsonToCsvSettings,
+    input: &Parcel,
+    bytes_max: usize,
+) -> Result<Vec<u8>, StageError> {
     let rows = objects(input.json()?)?;
     let columns: Vec<&str> = match &settings.columns {
         Some(columns) => columns.iter().map(String::as_str).collect(),
@@ -207,6 +213,12 @@ fn to_csv(settings: &JsonToCsvSettings, input: &Parcel) -> Result<Vec<u8>, Stage
         writer
             .write_record(fields.iter().map(|field| field.as_bytes()))
             .map_err(malformed)?;
+        // A row of many columns is long though its object is small.
+        if writer.get_ref().len() > bytes_max {
+            return Err(StageError::rejected(format!(
+                "the objects become more than {bytes_max} bytes of CSV"
+            )));
+        }
     }
     writer
         .into_inner()

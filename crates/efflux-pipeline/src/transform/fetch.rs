@@ -123,7 +123,7 @@ impl FetchSettings {
     fn fault_of_url(&self, allowed: Option<&Allowed>) -> Option<SettingFault> {
         let what = match self.url.fixed() {
             Some(fixed) => match fixed.parse::<Uri>() {
-                Ok(address) => allowed?.check(&address).err(),
+                Ok(address) => allowed?.check(&address, !self.headers.is_empty()).err(),
                 Err(error) => Some(format!("{fixed:?} is no address: {error}")),
             },
             None => {
@@ -205,7 +205,8 @@ impl AsyncTransform for Fetch {
         let address: Uri = text
             .parse()
             .map_err(|error| StageError::rejected(format!("{text:?} is no address: {error}")))?;
-        self.allowed.check(&address).map_err(StageError::rejected)?;
+        let checked = self.allowed.check(&address, !self.headers.is_empty());
+        checked.map_err(StageError::rejected)?;
         let bytes_max = self.settings.bytes_max.bytes().min(out.bytes_left());
         let time_max = self.settings.time_max.0;
         let answer = tokio::time::timeout(time_max, self.answer(&address, bytes_max))

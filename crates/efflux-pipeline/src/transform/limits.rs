@@ -37,6 +37,10 @@ pub const JQ_STEPS_DEFAULT_MAX: u64 = 10_000_000;
 /// Outputs of a program in jq's language that are held before they go on: 1,000,000.
 pub const JQ_OUTPUTS_MAX: usize = 1_000_000;
 
+/// Bytes of the texts that a jq program makes of one message and keeps: 512 MiB. Each of them is at
+/// most [`JQ_TEXT_BYTES_MAX`] large, and a program may keep them all.
+pub const JQ_MADE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// Bytes of a text that a program in jq's language makes: 64 MiB.
 pub const JQ_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -14,7 +14,9 @@ use efflux_pipeline::{
     WithoutId,
 };
 use efflux_servers::Mosquitto;
-use rumqttc::{AsyncClient, Broker, MqttOptions, PublishOptions, PublishProperties, QoS};
+use rumqttc::{
+    AsyncClient, Broker, Event, MqttOptions, Packet, PublishOptions, PublishProperties, QoS,
+};
 
 use crate::rig::{
     A_WHILE, MANY, Nowhere, blocking, has, into_topics, named, options, soon, store, stored, topic,
@@ -67,10 +69,20 @@ async fn does(broker: &Arc<Mosquitto>, work: impl FnOnce(&Mosquitto) + Send + 's
 
 /// Makes the broker keep a session for the connector: what is sent later waits for it.
 async fn subscribed(broker: &Mosquitto, topic: &str) {
-    let connector = connector(broker.url(), topic);
-    let waited = tokio::time::timeout(A_WHILE, connector.poll(MANY)).await;
-    assert!(waited.is_err(), "{waited:?}");
-    soon(connector.close()).await.unwrap();
+    let mut options = MqttOptions::new("pipeline", Broker::tcp("127.0.0.1", broker.port()));
+    options.set_credentials("efflux", "secret");
+    options.set_clean_start(false);
+    options.set_session_expiry_interval(Some(u32::MAX));
+    let (client, mut events) = AsyncClient::builder(options).capacity(16).build();
+    let subscribed = client.subscribe(topic.to_owned(), QoS::AtLeastOnce).await;
+    subscribed.unwrap();
+    let answered = async {
+        while !matches!(
+            events.poll().await.unwrap(),
+            Event::Incoming(Packet::SubAck(_))
+        ) {}
+    };
+    soon(answered).await;
 }
 
 /// Publishes as any other client does.
@@ -254,8 +266,8 @@ async fn no_more_is_sent_than_the_receive_maximum_says() {
     };
     let mut taken = Vec::new();
     let mut receipts = Vec::new();
-    while let Ok(intake) = tokio::time::timeout(A_WHILE, connector.poll(small)).await {
-        let intake = intake.unwrap().unwrap();
+    while taken.len() < 4 {
+        let intake = soon(connector.poll(small)).await.unwrap().unwrap();
         let payloads = intake.parcels.iter().map(|it| it.message.payload().len());
         let payloads: Vec<_> = payloads.collect();
         assert!(payloads.len() == 1 || payloads.iter().sum::<usize>() <= 1000);
@@ -263,11 +275,36 @@ async fn no_more_is_sent_than_the_receive_maximum_says() {
         receipts.push(intake.receipt);
     }
     assert_eq!(taken, sizes[..4]);
+    let more = tokio::time::timeout(A_WHILE, connector.poll(small)).await;
+    assert!(more.is_err(), "{more:?}");
     for receipt in receipts {
         soon(connector.ack(receipt)).await.unwrap();
     }
     let next = soon(connector.poll(MANY)).await.unwrap().unwrap();
     assert!(!next.parcels.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_topic_retains_is_taken_once_however_often_the_pipeline_connects() {
+    let broker = broker().await;
+    let retained = MqttPort::new(MqttPortSettings {
+        retain: true,
+        ..port_settings(broker.url(), "orders/eu")
+    });
+    let retained = retained.unwrap();
+    let parcel = Parcel::of_message(Message::new("kept").with_id("kept".parse().unwrap()));
+    let batch = Batch {
+        parcels: &[parcel],
+        position: None,
+    };
+    soon(retained.deliver(batch)).await.unwrap();
+    let store = store().await;
+    let orders = topic(&store, "orders").await;
+    for _ in 0..3 {
+        let pipeline = into_orders(&broker, &store, options(Some(A_WHILE)));
+        soon(pipeline.run(pending())).await.unwrap();
+        assert_eq!(orders.head().sequence.get(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

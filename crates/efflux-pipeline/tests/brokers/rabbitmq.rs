@@ -300,12 +300,14 @@ async fn no_more_is_delivered_than_the_prefetch_says() {
     let connector = RabbitMqConnector::new(settings).unwrap();
     let mut receipts = Vec::new();
     let mut taken = 0;
-    while let Ok(intake) = tokio::time::timeout(A_WHILE, connector.poll(MANY)).await {
-        let intake = intake.unwrap().unwrap();
+    while taken < 7 {
+        let intake = soon(connector.poll(MANY)).await.unwrap().unwrap();
         taken += intake.parcels.len();
         receipts.push(intake.receipt);
     }
     assert_eq!(taken, 7);
+    let more = tokio::time::timeout(A_WHILE, connector.poll(MANY)).await;
+    assert!(more.is_err(), "{more:?}");
     rig.has_waiting("orders", 23).await;
     for receipt in receipts {
         soon(connector.ack(receipt)).await.unwrap();

@@ -406,6 +406,62 @@ async fn what_cannot_be_put_away_is_told_until_it_can_and_not_delivered_twice() 
     assert_eq!(folder.names(".done"), ["a"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_put_away_holds_up_no_other_and_is_not_delivered_twice() {
+    let mut folder = Folder::new();
+    folder.settings.done = FilesDone::Mark;
+    folder.write("a", "a");
+    folder.write("a.taken/x", "in the way of the mark");
+    let connector = folder.connector();
+    let intake = poll(&connector).await.unwrap();
+    let told = connector.ack(intake.receipt).await.unwrap_err();
+    assert!(told.to_string().contains("cannot be put away"), "{told}");
+    folder.write("b", "b");
+    let intake = poll(&connector).await.unwrap();
+    assert_eq!(texts(&intake), ["b"]);
+    connector.ack(intake.receipt).await.unwrap();
+    fs::remove_dir_all(folder.path("a.taken")).unwrap();
+    assert!(poll(&connector).await.is_none());
+    assert_eq!(folder.names(""), ["a", "a.taken", "b", "b.taken"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_are_in_each_others_way_where_files_are_moved_hold_up_nobody() {
+    let mut folder = Folder::new();
+    folder.settings.recursive = true;
+    let long = "x".repeat(255);
+    folder.write(".done/sub", "a file");
+    folder.write(format!(".done/{long}"), "old");
+    folder.write("sub/a", "1");
+    folder.write(&long, "2");
+    let connector = folder.connector();
+    let mut came = Vec::new();
+    while let Some(intake) = poll(&connector).await {
+        came.extend(texts(&intake));
+        connector.ack(intake.receipt).await.unwrap();
+    }
+    came.sort();
+    assert_eq!(came, ["1", "2"]);
+    assert_eq!(folder.names(".done").len(), 4);
+    assert_eq!(fs::read_to_string(folder.path(".done/a")).unwrap(), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_away_within_the_folder_is_not_taken_however_the_folder_is_named() {
+    for done in [FilesDone::Keep, FilesDone::Move] {
+        let mut folder = Folder::new();
+        folder.settings.recursive = true;
+        folder.settings.done = done(folder.path("put/away"));
+        folder.settings.folder = folder.path("put/..");
+        folder.write("put/a", "a");
+        let connector = folder.connector();
+        let intake = poll(&connector).await.unwrap();
+        assert_eq!(texts(&intake), ["a"]);
+        connector.ack(intake.receipt).await.unwrap();
+        assert!(poll(&connector).await.is_none());
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_is_renamed_into_the_folder_is_taken_at_once() {
     let mut folder = Folder::new();

@@ -103,20 +103,60 @@ impl Disposal {
             // Who took it away had no need to wait for us.
             None => return Ok(PutAway::Done),
         }
-        match self {
+        let other = match self {
             Self::Move(folder) => {
-                folder.make_folders(path)?;
-                root.rename(path, folder, path)?;
+                let wanted = place_in(folder, path)?;
+                root.rename(path, folder, wanted, identity)?.1
             }
-            Self::Delete if is_refused => root.rename(path, root, &suffixed(path, ".refused"))?,
-            Self::Delete => root.remove(path)?,
-            Self::Mark => root.write(&suffixed(path, ".taken"), &identity.told())?,
+            Self::Delete if is_refused => {
+                let wanted = suffixed(path, ".refused");
+                root.rename(path, root, &wanted, identity)?.1
+            }
+            Self::Delete => root.remove(path, identity)?,
+            Self::Mark => {
+                root.write(&suffixed(path, ".taken"), &identity.told())?;
+                None
+            }
             Self::Keep(folder) => {
                 folder.make_folders(path)?;
                 folder.write(&suffixed(path, ".taken"), &identity.told())?;
+                None
             }
+        };
+        Ok(other.map_or(PutAway::Done, PutAway::Changed))
+    }
+
+    /// The folder of its own that it needs.
+    const fn folder(&self) -> Option<&Root> {
+        match self {
+            Self::Move(folder) | Self::Keep(folder) => Some(folder),
+            Self::Delete | Self::Mark => None,
         }
-        Ok(PutAway::Done)
+    }
+
+    /// Whether that folder is still what its path names.
+    pub(super) fn is_there(&self) -> bool {
+        self.folder().is_none_or(Root::is_there)
+    }
+
+    /// Whether a path in the folder of files leads to what was put away.
+    pub(super) fn holds(&self, root: &Root, relative: &Path) -> bool {
+        let within = self
+            .folder()
+            .and_then(|folder| folder.path().strip_prefix(root.path()).ok());
+        within.is_some_and(|within| relative.starts_with(within))
+    }
+}
+
+/// Where a file is moved to. Where a file has the name that a folder on the way has to have, it goes
+/// to the topmost one.
+fn place_in<'a>(folder: &Root, path: &'a Path) -> io::Result<&'a Path> {
+    match folder.make_folders(path) {
+        Ok(()) => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Ok(path.file_name().map_or(path, Path::new))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::disposal::PutAway;
 use super::finder::Finder;
 use super::identity::Identity;
-use super::limits::{EMPTY_TURNS_MAX, READ_AGAIN_MIN, READ_ATTEMPTS_MAX};
+use super::limits::{EMPTY_TURNS_MAX, LEFT_FILES_MAX, READ_AGAIN_MIN, READ_ATTEMPTS_MAX};
 use super::pattern::Patterns;
 use super::place::Place;
 use super::reading::Reading;
@@ -41,8 +41,20 @@ pub(super) struct Feed {
     paths: HashMap<PathBuf, TakenId>,
     intakes: HashMap<IntakeReceipt, Vec<TakenId>>,
     /// Files that are delivered and could not be put away.
-    left: Vec<TakenId>,
+    left: Vec<Left>,
     numbers: u64,
+}
+
+/// A file that is delivered and could not be put away.
+#[derive(Debug)]
+struct Left {
+    file: TakenId,
+    /// When it is tried again.
+    due: Instant,
+    /// Why it could not be.
+    why: String,
+    /// Whether that concerns the disk, and so all files.
+    is_of_the_disk: bool,
 }
 
 /// What a step came to.
@@ -79,11 +91,7 @@ impl Feed {
             self.was_there = true;
             self.finder.start_over();
         }
-        let mut put_away = Ok(());
-        for file in std::mem::take(&mut self.left) {
-            put_away = put_away.and(self.put_away(file, now));
-        }
-        put_away?;
+        self.put_left_away(now)?;
         self.find(now)?;
         if let Some(intake) = self.fill(max, now) {
             return Ok(Step::Intake(intake));
@@ -92,9 +100,9 @@ impl Feed {
             return Ok(Step::More);
         }
         let far = now + self.settings.rescan.0;
-        Ok(Step::Wait(
-            self.finder.due().map_or(far, |due| due.min(far)),
-        ))
+        let left = self.left.iter().map(|left| left.due);
+        let due = left.chain(self.finder.due()).min();
+        Ok(Step::Wait(due.map_or(far, |due| due.min(far))))
     }
 
     /// Says that an intake is delivered.
@@ -289,12 +297,48 @@ impl Feed {
         Ok(())
     }
 
+    /// Tries again what could not be put away. The other files go on meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when they must not: there are too many, or it is the disk that fails.
+    fn put_left_away(&mut self, now: Instant) -> Result<(), StageError> {
+        let Some(why) = self.left.first().map(|left| left.why.clone()) else {
+            return Ok(());
+        };
+        if let Some(place) = &mut self.place {
+            let reopened = place.reopen_disposal(&self.settings);
+            reopened.map_err(|error| StageError::unavailable(format!("{why} ({error})")))?;
+        }
+        let is_held_up = self.is_held_up();
+        for left in std::mem::take(&mut self.left) {
+            if left.due > now && !is_held_up {
+                self.left.push(left);
+            } else if let Err(error) = self.put_away(left.file, now) {
+                tracing::warn!("{error}");
+            }
+        }
+        match self.left.first() {
+            Some(left) if self.is_held_up() => Err(StageError::unavailable(left.why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing more may be read before something is put away.
+    fn is_held_up(&self) -> bool {
+        self.left.len() >= LEFT_FILES_MAX || self.left.iter().any(|left| left.is_of_the_disk)
+    }
+
     fn put_away(&mut self, file: TakenId, now: Instant) -> Result<(), StageError> {
         let Some(taken) = self.taken.get(&file) else {
             return Ok(());
         };
         let Some(place) = &self.place else {
-            self.left.push(file);
+            self.left.push(Left {
+                file,
+                due: now,
+                why: format!("{} is delivered", taken.path.display()),
+                is_of_the_disk: false,
+            });
             return Ok(());
         };
         let Taken { path, identity, .. } = taken;
@@ -314,9 +358,14 @@ impl Feed {
             }
             Err(error) => {
                 let path = path.display();
-                let told = format!("{path} is delivered and cannot be put away: {error}");
-                self.left.push(file);
-                Err(StageError::unavailable(told))
+                let why = format!("{path} is delivered and cannot be put away: {error}");
+                self.left.push(Left {
+                    file,
+                    due: now + self.settings.rescan.0,
+                    why: why.clone(),
+                    is_of_the_disk: is_of_the_disk(&error),
+                });
+                Err(StageError::unavailable(why))
             }
         }
     }
@@ -326,4 +375,15 @@ impl Feed {
         self.paths.remove(&taken.path);
         Some(taken)
     }
+}
+
+/// Whether an error is that of the whole disk and not of one file.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::StaleNetworkFileHandle
+    )
 }

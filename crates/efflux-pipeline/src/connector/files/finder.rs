@@ -70,7 +70,7 @@ impl Finder {
             let Ok(relative) = path.strip_prefix(place.root.path()) else {
                 continue;
             };
-            if !settings.may_take(relative) || is_underway(relative) {
+            if !place.may_take(settings, relative) || is_underway(relative) {
                 continue;
             }
             match place.root.identity(relative) {
@@ -115,7 +115,7 @@ impl Finder {
                 return Ok(());
             }
             let scan = self.scan.as_mut();
-            match scan.and_then(|scan| scan.next(place.root.path(), settings, &self.patterns)) {
+            match scan.and_then(|scan| scan.next(place, settings, &self.patterns)) {
                 Some(Seen::File(path, identity)) if !is_underway(&path) => {
                     self.notice(place, &path, identity, now, Tidings::None);
                 }

@@ -39,6 +39,13 @@ pub(super) const READ_BYTES: usize = 64 * 1024;
 /// of that name each second fills 34 years.
 pub(super) const NAME_NUMBERS_MAX: u32 = 1 << 30;
 
+/// Bytes of a file's name: 255, as file systems have it.
+pub(super) const NAME_BYTES_MAX: usize = 255;
+
+/// Files that are delivered and cannot be put away, before nothing more is read: 1,024. After a crash
+/// they are read again.
+pub(super) const LEFT_FILES_MAX: usize = 1024;
+
 /// Bytes of a mark: 256. It holds two numbers.
 pub(super) const MARK_BYTES_MAX: u64 = 256;
 

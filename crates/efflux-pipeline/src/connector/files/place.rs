@@ -1,10 +1,10 @@
 //! The folder as it is open.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
 use tokio::sync::Notify;
 
 use super::disposal::Disposal;
@@ -38,7 +38,7 @@ impl Place {
             }
         })?;
         let disposal = Disposal::open(settings, &root)?;
-        let lock = lock(disposal.lock_folder(&root), settings)?;
+        let lock = lock(&root, &disposal, settings)?;
         let watch = settings
             .watch
             .then(|| Watch::begin(root.path(), settings.recursive, Arc::clone(wake)));
@@ -61,24 +61,38 @@ impl Place {
             _lock: lock,
         })
     }
+
+    /// Opens the folder for files that are done again, if somebody took it away.
+    pub(super) fn reopen_disposal(&mut self, settings: &FilesSettings) -> Result<(), StageError> {
+        if !self.disposal.is_there() {
+            self.disposal = Disposal::open(settings, &self.root)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a path in the folder may be taken at all, whatever it is.
+    pub(super) fn may_take(&self, settings: &FilesSettings, relative: &Path) -> bool {
+        settings.may_take(relative) && !self.disposal.holds(&self.root, relative)
+    }
 }
 
 /// Takes the lock of who takes these files from this folder. It falls with the process.
-fn lock(folder: &Path, settings: &FilesSettings) -> Result<File, StageError> {
-    let mut parts: Vec<&[u8]> = vec![settings.folder.as_os_str().as_encoded_bytes()];
-    let is_kept = matches!(settings.done, super::settings::FilesDone::Keep(_));
-    if !is_kept {
-        // Who reaches the folder by another path must meet the same lock.
-        parts.clear();
-    }
+fn lock(root: &Root, disposal: &Disposal, settings: &FilesSettings) -> Result<File, StageError> {
+    // Who reaches the folder by another path must meet the same lock. The marks of several folders
+    // may lie in one.
+    let mut parts = match disposal {
+        Disposal::Keep(_) => vec![root.path().as_os_str().as_encoded_bytes()],
+        Disposal::Move(_) | Disposal::Delete | Disposal::Mark => Vec::new(),
+    };
     parts.extend(settings.patterns.iter().map(String::as_bytes));
-    let path = folder.join(format!(".efflux-{}.lock", derived_id(&parts)));
+    let path = disposal
+        .lock_folder(root)
+        .join(format!(".efflux-{}.lock", derived_id(&parts)));
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options
-        .open(&path)
-        .map_err(|error: io::Error| StageError::unavailable(told(&error)))?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644))
+        .map_err(|error| StageError::unavailable(told(&error)))?;
+    let file = File::from(file);
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StageError::unavailable(format!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::identity::Identity;
 use super::limits::FOLDER_DEPTH_MAX;
 use super::pattern::Patterns;
+use super::place::Place;
 use super::settings::FilesSettings;
 
 /// Walks through a folder, a part at a time. It holds no more than the open folders it is in.
@@ -42,10 +43,11 @@ impl Scan {
     /// Looks at the next entry; none when all were looked at.
     pub(super) fn next(
         &mut self,
-        folder: &Path,
+        place: &Place,
         settings: &FilesSettings,
         patterns: &Patterns,
     ) -> Option<Seen> {
+        let folder = place.root.path();
         let level = self.levels.last_mut()?;
         let entry = match level.entries.next() {
             Some(Ok(entry)) => entry,
@@ -63,7 +65,7 @@ impl Scan {
         let Ok(kind) = entry.file_type() else {
             return Some(Seen::Nothing);
         };
-        if !settings.may_take(&relative) {
+        if !place.may_take(settings, &relative) {
             return Some(Seen::Nothing);
         }
         if kind.is_dir() {

@@ -179,13 +179,6 @@ impl FilesSettings {
         }
     }
 
-    /// The path of that folder in the watched one, if it lies there.
-    pub(super) fn done_within(&self) -> Option<PathBuf> {
-        let folder = self.done_folder()?;
-        let within = folder.strip_prefix(&self.folder).ok()?;
-        Some(within.to_path_buf())
-    }
-
     /// The ending of names that are never taken.
     pub(super) const fn suffix(&self) -> Option<&'static str> {
         match self.done {
@@ -195,7 +188,7 @@ impl FilesSettings {
         }
     }
 
-    /// Whether a path in the folder may be taken at all, whatever it is.
+    /// Whether a path in the folder may be taken, as far as its names tell.
     pub(super) fn may_take(&self, relative: &Path) -> bool {
         let depth = relative.components().count();
         let is_plain = |part: Component<'_>| match part {
@@ -209,9 +202,6 @@ impl FilesSettings {
         depth > 0
             && (self.recursive || depth == 1)
             && relative.components().all(is_plain)
-            && !self
-                .done_within()
-                .is_some_and(|done| relative.starts_with(done))
             && !is_own
     }
 }

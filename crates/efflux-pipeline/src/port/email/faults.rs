@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Mailboxes};
 
 use super::letter::{is_file_name, refused_line};
 use super::server::{Server, is_here};
@@ -81,15 +81,24 @@ impl EmailPortSettings {
 
 /// What is wrong with recipients that all mails have.
 fn fault_of_recipients(to: &Template) -> Option<String> {
-    let text = to.fixed()?;
-    let refused = refused_line("to", &text);
-    refused.or_else(|| match text.parse::<Mailboxes>() {
-        Err(error) => Some(format!("to is no address, {text:?}: {error}")),
-        Ok(recipients) => {
-            let count = recipients.iter().count();
-            (!(1..=RECIPIENTS_MAX).contains(&count)).then(|| {
-                format!("the mail has {count} recipients, 1 to {RECIPIENTS_MAX} are allowed")
-            })
-        }
+    let pieces = to.between_commas();
+    if pieces.len() > RECIPIENTS_MAX {
+        let count = pieces.len();
+        return Some(format!(
+            "to names {count} recipients, and {RECIPIENTS_MAX} are the bound"
+        ));
+    }
+    let fixed = || pieces.iter().filter_map(Template::fixed);
+    let is_nobody = |text: String| text.trim().is_empty();
+    if fixed().count() == pieces.len() && fixed().all(is_nobody) {
+        return Some("the mail has no recipient".to_owned());
+    }
+    let mut named = fixed().filter(|text| !text.trim().is_empty());
+    named.find_map(|text| {
+        let refused = refused_line("to", &text);
+        refused.or_else(|| {
+            let error = text.trim().parse::<Mailbox>().err()?;
+            Some(format!("to is no address, {:?}: {error}", text.trim()))
+        })
     })
 }

@@ -2,11 +2,10 @@
 
 use lettre::Message as Mail;
 use lettre::message::header::ContentType;
-use lettre::message::{Attachment, Body, Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 
 use super::{EmailAttachment, EmailPortSettings};
 use crate::derived_id::derived_id;
-use crate::limits::RECIPIENTS_MAX;
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 use crate::template::Template;
@@ -18,6 +17,8 @@ const FILE_NAME_BYTES_MAX: usize = 255;
 pub(super) struct Writer {
     settings: EmailPortSettings,
     from: Mailbox,
+    /// One for each recipient.
+    to: Vec<Template>,
 }
 
 impl Writer {
@@ -26,7 +27,8 @@ impl Writer {
             let from = &settings.from;
             StageError::fatal(format!("from is no address, {from:?}: {error}"))
         })?;
-        Ok(Self { settings, from })
+        let to = settings.to.between_commas();
+        Ok(Self { settings, from, to })
     }
 
     /// The mail that a message becomes.
@@ -102,23 +104,25 @@ impl Writer {
         Ok(Attachment::new(name).body(body, kind))
     }
 
+    /// The recipients: as many as the settings name, less those for which the message has no text.
+    /// Data is within one of them, and never makes another.
     fn recipients(&self, parcel: &Parcel) -> Result<Vec<Mailbox>, StageError> {
-        let text = self.line("to", &self.settings.to, parcel)?;
-        let parsed: Result<Mailboxes, _> = text.parse();
-        let recipients: Vec<Mailbox> = match parsed {
-            Ok(recipients) => recipients.into(),
-            Err(error) => {
-                let shown: String = text.chars().take(80).collect();
-                let told = format!("to is no address, {shown:?}: {error}");
-                return Err(StageError::rejected(told));
+        let mut recipients = Vec::with_capacity(self.to.len());
+        for template in &self.to {
+            let text = self.line("to", template, parcel)?;
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
             }
-        };
-        match recipients.len() {
-            0 => Err(StageError::rejected("the mail has no recipient")),
-            count if count > RECIPIENTS_MAX => Err(StageError::rejected(format!(
-                "the mail has {count} recipients, and {RECIPIENTS_MAX} are the bound"
-            ))),
-            _ => Ok(recipients),
+            let recipient = text.parse::<Mailbox>().map_err(|error| {
+                let shown: String = text.chars().take(80).collect();
+                StageError::rejected(format!("to is no address, {shown:?}: {error}"))
+            })?;
+            recipients.push(recipient);
+        }
+        match recipients.is_empty() {
+            true => Err(StageError::rejected("the mail has no recipient")),
+            false => Ok(recipients),
         }
     }
 

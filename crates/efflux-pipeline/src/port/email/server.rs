@@ -122,18 +122,7 @@ fn fault_of_connecting(error: &Error) -> StageError {
     }
 }
 
-/// What follows from an error of one mail.
-pub(super) fn fault(error: &Error) -> StageError {
-    match error.status().map(u16::from) {
-        // Who sends would have to show a password, or another one.
-        Some(530 | 534 | 535 | 538) => StageError::fatal(told(error)),
-        // Refused, or written with letters that this server cannot take.
-        _ if error.is_permanent() || error.is_client() => StageError::rejected(told(error)),
-        _ => StageError::unavailable(told(error)),
-    }
-}
-
-fn told(error: &Error) -> String {
+pub(super) fn told(error: &Error) -> String {
     let mut text = format!("the mail server: {error}");
     let mut source = error.source();
     while let Some(cause) = source {

@@ -5,17 +5,18 @@
 //! ```
 //!
 //! A crash in between leaves a tail behind what the record says; opening cuts it off. A file is in
-//! the record before anything is appended to it.
+//! the record before anything is appended to it, and in that of one pipeline only.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use efflux_storage::particle::Timestamp;
 
+use super::claims::Others;
 use super::fault::fault;
-use super::place::{OWN, checked};
+use super::place::{OWN, beneath, checked};
 use super::record::{Length, Record, make_folders, sync_folder_of};
 use super::rotation::{is_full, set_aside};
 use super::{FilePortSettings, FileSeparator};
@@ -38,6 +39,10 @@ impl Appender {
     /// Opens the folder and cuts off what no record confirms.
     pub(super) fn open(settings: &FilePortSettings, reader: &Reader) -> Result<Self, StageError> {
         let pipeline = reader.pipeline.as_str().to_owned();
+        let mut settings = settings.clone();
+        // However it is reached, the files of other pipelines lie in the same one.
+        let folder = settings.folder.canonicalize();
+        settings.folder = folder.map_err(|error| fault(&settings.folder, &error))?;
         let own = |end: &str| settings.folder.join(format!("{OWN}-{pipeline}.{end}"));
         let lock_path = own("lock");
         let lock = File::create(&lock_path).map_err(|error| fault(&lock_path, &error))?;
@@ -54,12 +59,17 @@ impl Appender {
         let record_path = own("json");
         let record = Record::load(&record_path).map_err(|error| fault(&record_path, &error))?;
         let mut appender = Self {
-            settings: settings.clone(),
+            settings,
             pipeline,
             record_path,
             record,
             _lock: lock,
         };
+        let checked = appender.check();
+        checked.map_err(|error| match error {
+            StageError::Rejected(source) => StageError::Fatal(source),
+            other => other,
+        })?;
         appender.cut()?;
         if appender.record.source != reader.source {
             // It read another topic before: its files go on, its position begins.
@@ -71,6 +81,18 @@ impl Appender {
 
     pub(super) const fn position(&self) -> Option<u64> {
         self.record.sequence
+    }
+
+    /// Says that the files are this pipeline's, before anything is changed.
+    fn check(&self) -> Result<(), StageError> {
+        let folder = &self.settings.folder;
+        let mut others = Others::new(folder, &self.record_path);
+        let fixed = self.settings.path.fixed().map(checked).transpose()?;
+        for name in self.record.files.keys().chain(&fixed) {
+            beneath(folder, name)?;
+            others.leave(name)?;
+        }
+        Ok(())
     }
 
     /// Cuts every file to the length that is recorded.
@@ -89,12 +111,7 @@ impl Appender {
             };
             let found = file.metadata().map_err(|error| fault(&path, &error))?.len();
             if found < length.bytes {
-                return Err(StageError::fatal(format!(
-                    "{} has {found} bytes, and {} were written: somebody changed it. Move it away \
-                     to begin another one",
-                    path.display(),
-                    length.bytes
-                )));
+                return Err(shortened(&path, found, *length));
             }
             if found > length.bytes {
                 let cut = file.set_len(length.bytes).and_then(|()| file.sync_all());
@@ -156,16 +173,26 @@ impl Appender {
 
     /// What is added to each file; or the messages that cannot be.
     fn additions(&self, parcels: &[Parcel]) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
+        let folder = &self.settings.folder;
+        let mut others = Others::new(folder, &self.record_path);
         let mut additions: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut refused = Vec::new();
         for (at, parcel) in parcels.iter().enumerate() {
             let path = self.settings.path.render(parcel).and_then(checked);
             let added = path.and_then(|path| {
+                if !additions.contains_key(&path) {
+                    beneath(folder, &path)?;
+                }
+                if !additions.contains_key(&path) && !self.record.files.contains_key(&path) {
+                    others.leave(&path)?;
+                }
                 let bytes = additions.entry(path).or_default();
                 frame(self.settings.separator, parcel, bytes)
             });
-            if let Err(error) = added {
-                refused.push((at, error));
+            match added {
+                Ok(()) => (),
+                Err(error @ StageError::Rejected(_)) => refused.push((at, error)),
+                Err(error) => return Err(error.into()),
             }
         }
         match refused.is_empty() {
@@ -182,20 +209,13 @@ impl Appender {
     ) -> Result<(), StageError> {
         let mut record = self.record.clone();
         for name in additions.keys() {
-            let path = self.settings.folder.join(name);
-            if !path.exists() {
-                record.files.remove(name);
-            }
-            let length = record.files.get(name);
-            if length.is_some_and(|length| is_full(&self.settings, *length, now)) {
-                set_aside(&path).map_err(|error| fault(&path, &error))?;
-                record.files.remove(name);
-            }
+            self.look_at(name, &mut record, now)?;
         }
         // What was set aside is out of the record before another file has its name.
         if record != self.record {
             self.store(record.clone())?;
         }
+        let mut begun = Vec::new();
         for name in additions.keys() {
             let path = self.settings.folder.join(name);
             let at = |error| fault(&path, &error);
@@ -206,13 +226,47 @@ impl Appender {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             let bytes = file.and_then(|file| file.metadata()).map_err(at)?.len();
             sync_folder_of(&path).map_err(at)?;
+            begun.push(name);
             let begun = now.nanos();
             record.files.insert(name.clone(), Length { bytes, begun });
         }
-        match record == self.record {
-            true => Ok(()),
-            false => self.store(record),
+        if begun.is_empty() {
+            return Ok(());
         }
+        let before = self.record.clone();
+        self.store(record)?;
+        // Another pipeline may have recorded one of them since it was looked at: then both leave it.
+        let mut others = Others::new(&self.settings.folder, &self.record_path);
+        let claimed = begun.into_iter().try_for_each(|name| others.leave(name));
+        if let Err(error) = claimed {
+            self.store(before)?;
+            return Err(StageError::unavailable(error.reason()));
+        }
+        Ok(())
+    }
+
+    /// Looks at a file before something is added to it: what it lacks, and whether it is full.
+    fn look_at(&self, name: &str, record: &mut Record, now: Timestamp) -> Result<(), StageError> {
+        let Some(length) = record.files.get_mut(name) else {
+            return Ok(());
+        };
+        let path = self.settings.folder.join(name);
+        match fs::metadata(&path).map(|found| found.len()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                record.files.remove(name);
+                return Ok(());
+            }
+            Err(error) => return Err(fault(&path, &error)),
+            Ok(found) if found < length.bytes => return Err(shortened(&path, found, *length)),
+            // This port leaves no tail while it is open: somebody else wrote it. Were it not counted,
+            // so much of what comes behind it would be cut off one day.
+            Ok(found) => length.bytes = found,
+        }
+        if is_full(&self.settings, *length, now) {
+            set_aside(&path).map_err(|error| fault(&path, &error))?;
+            record.files.remove(name);
+        }
+        Ok(())
     }
 
     fn store(&mut self, record: Record) -> Result<(), StageError> {
@@ -223,7 +277,16 @@ impl Appender {
     }
 }
 
-fn write(path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+fn shortened(path: &Path, found: u64, length: Length) -> StageError {
+    StageError::fatal(format!(
+        "{} has {found} bytes, and {} were written: somebody changed it. Move it away to begin \
+         another one",
+        path.display(),
+        length.bytes
+    ))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().append(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_data()

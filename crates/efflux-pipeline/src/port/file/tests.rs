@@ -41,9 +41,20 @@ impl Folder {
     }
 
     async fn opened(&self, settings: FilePortSettings) -> FilePort {
-        let port = FilePort::new(settings, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap();
-        port.open(&reader()).await.unwrap();
-        port
+        self.opened_for("archive", settings).await.unwrap()
+    }
+
+    async fn opened_for(
+        &self,
+        pipeline: &str,
+        settings: FilePortSettings,
+    ) -> Result<FilePort, StageError> {
+        let port = FilePort::new(settings, Arc::clone(&self.clock) as Arc<dyn Clock>)?;
+        let reader = Reader {
+            pipeline: pipeline.parse().unwrap(),
+            ..reader()
+        };
+        port.open(&reader).await.map(|_| port)
     }
 
     fn text(&self, name: &str) -> String {
@@ -384,4 +395,134 @@ fn settings_that_contradict_each_other_are_told() {
     let mut rotated = folder.each("{id}");
     rotated.rotate_bytes = Some(ByteSize(1));
     assert_eq!(FilePort::new(rotated, clock()).unwrap_err().kind(), "fatal");
+}
+
+#[tokio::test]
+async fn a_file_belongs_to_one_pipeline_and_another_one_is_told_before_anything_changes() {
+    let folder = Folder::new();
+    let port = folder.opened(folder.settings("all.log")).await;
+    deliver(&port, vec![message("a", "")], Some((None, 0)))
+        .await
+        .unwrap();
+    port.close().await.unwrap();
+    fs::create_dir(folder.folder.path().join("sub")).unwrap();
+    let inner = |path: &str| FilePortSettings {
+        folder: folder.folder.path().join("sub/../sub"),
+        ..folder.settings(path)
+    };
+    let port = folder.opened_for("inner", inner("b.log")).await.unwrap();
+    deliver(&port, vec![message("a", "")], Some((None, 0)))
+        .await
+        .unwrap();
+    for settings in [folder.settings("all.log"), folder.settings("sub/b.log")] {
+        let error = folder.opened_for("second", settings).await.unwrap_err();
+        assert_eq!(error.kind(), "fatal");
+        assert!(error.reason().contains("another pipeline"), "{error}");
+    }
+    let error = folder.opened_for("outer", inner("../all.log")).await;
+    assert_eq!(error.unwrap_err().kind(), "fatal");
+    // Where messages name the files, it is they that are refused; the others go on.
+    let port = folder
+        .opened_for("second", folder.settings("{properties.region}.log"))
+        .await
+        .unwrap();
+    let messages = vec![
+        message("b", "all"),
+        message("c", "sub/b"),
+        message("d", "eu"),
+    ];
+    let failed = deliver(&port, messages, Some((None, 0))).await.unwrap_err();
+    assert_eq!(kind(&failed), ("rejected", vec![0, 1]));
+    deliver(&port, vec![message("d", "eu")], Some((None, 0)))
+        .await
+        .unwrap();
+    port.close().await.unwrap();
+    // The one that was first finds its file as it was.
+    let port = folder.opened(folder.settings("all.log")).await;
+    deliver(&port, vec![message("e", "")], Some((Some(0), 1)))
+        .await
+        .unwrap();
+    assert_eq!(folder.text("all.log"), "a\ne\n");
+    assert_eq!(folder.text("eu.log"), "d\n");
+}
+
+#[tokio::test]
+async fn a_file_that_two_pipelines_recorded_is_not_cut_by_either() {
+    let folder = Folder::new();
+    let port = folder.opened(folder.settings("all.log")).await;
+    deliver(&port, vec![message("a", "")], Some((None, 0)))
+        .await
+        .unwrap();
+    port.close().await.unwrap();
+    let own = |pipeline: &str| {
+        let name = format!(".efflux-{pipeline}.json");
+        folder.folder.path().join(name)
+    };
+    fs::copy(own("archive"), own("second")).unwrap();
+    folder.add("all.log", "b\n");
+    for pipeline in ["archive", "second"] {
+        let opened = folder.opened_for(pipeline, folder.settings("{id}")).await;
+        assert_eq!(opened.unwrap_err().kind(), "fatal");
+    }
+    assert_eq!(folder.text("all.log"), "a\nb\n");
+    fs::remove_file(own("archive")).unwrap();
+    folder
+        .opened_for("second", folder.settings("{id}"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_somebody_else_writes_meanwhile_costs_no_message_of_this_port() {
+    let folder = Folder::new();
+    let port = folder.opened(folder.settings("all.log")).await;
+    deliver(&port, vec![message("a", "")], Some((None, 0)))
+        .await
+        .unwrap();
+    folder.add("all.log", "by hand\n");
+    deliver(&port, vec![message("b", "")], Some((Some(0), 1)))
+        .await
+        .unwrap();
+    drop(port);
+    let port = folder.opened(folder.settings("all.log")).await;
+    assert_eq!(folder.text("all.log"), "a\nby hand\nb\n");
+    fs::write(folder.folder.path().join("all.log"), "short").unwrap();
+    let failed = deliver(&port, vec![message("c", "")], Some((Some(1), 2))).await;
+    assert_eq!(kind(&failed.unwrap_err()).0, "fatal");
+}
+
+#[tokio::test]
+async fn links_beneath_the_folder_are_not_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
+    std::os::unix::fs::symlink(outside.path(), folder.folder.path().join("way")).unwrap();
+    let template = "{properties.region}/{id}";
+    for settings in [folder.settings(template), folder.each(template)] {
+        let port = folder.opened(settings).await;
+        let messages = vec![message("a", "way"), message("b", "eu")];
+        let failed = deliver(&port, messages, None).await.unwrap_err();
+        assert_eq!(kind(&failed), ("rejected", vec![0]));
+        port.close().await.unwrap();
+    }
+    let fixed = folder.opened_for("archive", folder.settings("way/a")).await;
+    assert_eq!(fixed.unwrap_err().kind(), "fatal");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_another_delivery_writes_is_waited_for() {
+    let folder = Folder::new();
+    let port = folder.opened(folder.each("{id}.txt")).await;
+    let before = format!(".efflux-{}.tmp", crate::derived_id::derived_id(&[b"a.txt"]));
+    let before = fs::File::create(folder.folder.path().join(before)).unwrap();
+    before.lock().unwrap();
+    let failed = deliver(&port, vec![message("a", "")], None)
+        .await
+        .unwrap_err();
+    assert_eq!(kind(&failed).0, "unavailable", "{failed:?}");
+    // A crash takes the lock away and leaves the half of it.
+    drop(before);
+    deliver(&port, vec![message("a", "")], None).await.unwrap();
+    assert_eq!(folder.text("a.txt"), "a");
+    assert_eq!(folder.names(), ["a.txt"]);
 }

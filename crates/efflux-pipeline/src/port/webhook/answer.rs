@@ -41,7 +41,18 @@ pub(super) fn judge(
             plain(to.unwrap_or("it does not say where"))
         )));
     }
-    Err(StageError::rejected(told))
+    Err(match status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            StageError::fatal(format!("{told}; set authorization or secret"))
+        }
+        // All messages go to one place: that it is none is not the fault of this one.
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
+            StageError::fatal(format!("{told}; set url to where the service is"))
+        }
+        _ => StageError::rejected(told),
+    })
 }
 
 /// Without control characters, which have no place in a log.
@@ -63,8 +74,15 @@ mod tests {
             (204, "done"),
             (302, "fatal"),
             (400, "rejected"),
-            (404, "rejected"),
+            (401, "fatal"),
+            (403, "fatal"),
+            (404, "fatal"),
+            (405, "fatal"),
+            (407, "fatal"),
             (408, "unavailable"),
+            (410, "fatal"),
+            (413, "rejected"),
+            (422, "rejected"),
             (429, "unavailable"),
             (500, "unavailable"),
             (503, "unavailable"),

@@ -196,6 +196,22 @@ async fn what_is_refused_is_named_and_what_is_behind_waits_only_for_what_comes_l
 }
 
 #[tokio::test]
+async fn a_service_that_does_not_believe_who_sends_is_sent_nothing_more() {
+    let (service, url) = Service::start(&["200 OK\r\n", "401 No\r\n"]).await;
+    let mut settings = settings(url);
+    settings.concurrency = 1;
+    let port = port(&settings).unwrap();
+    let messages = (0..20).map(|number| message(&format!("{number:02}"), ""));
+    let Failed::Parts(parts) = deliver(&port, messages.collect()).await.unwrap_err() else {
+        panic!("one was delivered");
+    };
+    assert_eq!(parts[0].1.kind(), "fatal");
+    assert_eq!(parts.len(), 19);
+    assert!(parts[1..].iter().all(|(_, error)| error.is_untried()));
+    assert_eq!(service.bodies().len(), 2);
+}
+
+#[tokio::test]
 async fn a_service_that_is_away_or_hangs_is_unavailable_as_a_whole() {
     let (_, url) = Service::start(&["hang", "hang"]).await;
     let mut hanging = settings(url);

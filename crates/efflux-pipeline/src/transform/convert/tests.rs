@@ -95,3 +95,12 @@ proptest! {
         prop_assert_eq!(back, objects);
     }
 }
+
+#[test]
+fn objects_that_become_a_huge_table_are_refused_before_it_is_there() {
+    let names: Vec<_> = (0..10_000).map(|name| format!("\"{name}\":1")).collect();
+    let rows = format!("[{{{}}}{}]", names.join(","), ",{}".repeat(100_000));
+    // Each row has 10,000 fields: a gigabyte of them in all.
+    let told = refusal(&json_to_csv(None), rows);
+    assert!(told.contains("bytes of CSV"), "{told}");
+}

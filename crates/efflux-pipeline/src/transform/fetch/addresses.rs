@@ -70,7 +70,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [first, second, .., high, low] = address.segments();
+    let [first, second, inner @ .., high, low] = address.segments();
     let v4_of = |high: u16, low: u16| {
         let [a, b] = [high >> 8, high & 0xFF];
         let [c, d] = [low >> 8, low & 0xFF];
@@ -80,7 +80,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     match (first, second) {
         // An address of version 4 in one of version 6: mapped or compatible, and translated.
         (0, 0) | (0x64, 0xFF9B) => {
-            let is_mapped = address.to_ipv4_mapped().is_some() || first == 0x64;
+            // Of those that are translated only the well-known prefix; RFC 8215 has local ones.
+            let is_translated = first == 0x64 && inner == [0; 4];
+            let is_mapped = address.to_ipv4_mapped().is_some() || is_translated;
             is_mapped && is_public_v4(v4_of(high, low))
         }
         // Through a tunnel to an address of version 4, to whoever ends it; and documentation.
@@ -129,6 +131,7 @@ mod tests {
             "::ffff:169.254.169.254",
             "::7f00:1",
             "fe80::1",
+            "64:ff9b:1:a00:0:100:808:808",
             "fc00::1",
             "fd00:ec2::254",
             "ff02::1",

@@ -32,8 +32,8 @@ impl Allowed {
         Ok(Self { entries })
     }
 
-    /// Tells why an address may not be asked.
-    pub(super) fn check(&self, address: &Uri) -> Result<(), String> {
+    /// Tells why an address may not be asked, or not with secrets.
+    pub(super) fn check(&self, address: &Uri, has_secrets: bool) -> Result<(), String> {
         let (Some(scheme), Some(authority)) = (address.scheme_str(), address.authority()) else {
             return Err(format!("{address} is no whole address: https://HOST/PATH"));
         };
@@ -52,14 +52,23 @@ impl Allowed {
         {
             return Err(format!("{address} has a path that leads upwards, or could"));
         }
-        if self
+        let covering = self
             .entries
             .iter()
-            .any(|entry| entry.covers(scheme, address))
-        {
-            return Ok(());
+            .filter(|entry| entry.covers(scheme, address));
+        let mut covering = covering.peekable();
+        if covering.peek().is_none() {
+            return Err(format!("{address} is not among what may be fetched"));
         }
-        Err(format!("{address} is not among what may be fetched"))
+        // A message that names the address must not choose that secrets go in the clear.
+        let is_named = covering.any(|entry| matches!(entry, Entry::Beginning { .. }));
+        if has_secrets && scheme == "http" && !is_named {
+            return Err(format!(
+                "{address} would get the headers in the clear: ask by https, or allow the address \
+                 with its http:// in front"
+            ));
+        }
+        Ok(())
     }
 }
 

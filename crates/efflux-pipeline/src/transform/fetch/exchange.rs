@@ -166,6 +166,16 @@ impl<'a> Target<'a> {
         bytes_max: usize,
     ) -> Result<Answer, StageError> {
         let (head, mut incoming) = response.into_parts();
+        let mut answer = Answer {
+            status: head.status,
+            content_type: text_of(&head.headers, &CONTENT_TYPE).map(ToOwned::to_owned),
+            retry_after: retry_after(&head.headers, None),
+            body: Bytes::new(),
+        };
+        // What is said with an error is not looked at, whatever its size.
+        if !head.status.is_success() {
+            return Ok(answer);
+        }
         if let Some(encoding) = head.headers.get(CONTENT_ENCODING)
             && encoding != "identity"
         {
@@ -190,12 +200,8 @@ impl<'a> Target<'a> {
             }
             body.extend_from_slice(data);
         }
-        Ok(Answer {
-            status: head.status,
-            content_type: text_of(&head.headers, &CONTENT_TYPE).map(ToOwned::to_owned),
-            retry_after: retry_after(&head.headers, None),
-            body: body.freeze(),
-        })
+        answer.body = body.freeze();
+        Ok(answer)
     }
 }
 

@@ -82,7 +82,8 @@ async fn the_answer_becomes_the_payload_with_its_media_type() {
     )
     .await;
     let url = format!("http://{}/orders/{{data.id}}?q=1", server.address);
-    let mut settings = settings(&url, &["127.0.0.1"]);
+    let allowed = format!("http://{}/orders/", server.address);
+    let mut settings = settings(&url, &[&allowed]);
     settings
         .headers
         .insert("authorization".to_owned(), Secret::new("Bearer x"));
@@ -305,4 +306,33 @@ fn settings_without_sense_are_fatal() {
     torn.headers
         .insert("x".to_owned(), Secret::new("1\r\ny: 2"));
     assert_eq!(kind(torn), "fatal");
+}
+
+#[tokio::test]
+async fn an_error_is_judged_by_its_status_whatever_comes_with_it() {
+    let large = "HTTP/1.1 503 Busy\r\ncontent-length: 4000\r\n\r\nxxxx";
+    let packed = "HTTP/1.1 502 Bad\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nxxxx";
+    for said in [large, packed] {
+        let error = answer(said.as_bytes()).await.unwrap_err();
+        assert_eq!(error.kind(), "unavailable", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn headers_go_in_the_clear_only_where_that_is_said() {
+    let mut server = Server::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na").await;
+    let url = format!("http://{}/a", server.address);
+    let with_secret = |allow: &str| {
+        let mut settings = settings(&url, &[allow]);
+        let secret = Secret::new("hunter2");
+        settings.headers.insert("x-key".to_owned(), secret);
+        Fetch::new(settings).unwrap()
+    };
+    let refused = fetch(&with_secret("127.0.0.1"), Message::new("x")).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains("in the clear"), "{refused}");
+    assert!(server.asked.try_recv().is_err());
+    let named = with_secret(&format!("http://{}/", server.address));
+    fetch(&named, Message::new("x")).await.unwrap();
+    assert!(server.asked.recv().await.unwrap().contains("hunter2"));
 }

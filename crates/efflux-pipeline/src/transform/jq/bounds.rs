@@ -76,7 +76,8 @@ pub(super) fn with_looks(term: Term<&str>) -> Term<&str> {
     }
 }
 
-fn definition_with_looks(definition: Def<&str>) -> Def<&str> {
+/// The same definition with looks in it: jaq's own make values as those of a program do.
+pub(super) fn definition_with_looks(definition: Def<&str>) -> Def<&str> {
     Def {
         body: with_looks(definition.body),
         ..definition

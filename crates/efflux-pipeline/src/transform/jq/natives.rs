@@ -35,6 +35,9 @@ fn own() -> [Filter<RunPtr<Kind>>; 8] {
     [
         (LOOK, v(0), |cv| {
             look(&cv.1);
+            if let Val::TStr(text) | Val::BStr(text) = &cv.1 {
+                cv.0.data().made(text);
+            }
             box_once(Ok(cv.1))
         }),
         (TIMES, v(2), |mut cv| {

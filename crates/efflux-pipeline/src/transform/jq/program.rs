@@ -12,11 +12,12 @@ use jaq_json::Val;
 
 use crate::parcel::Parcel;
 use crate::stage_error::StageError;
-use crate::transform::jq::bounds::with_looks;
+use crate::transform::jq::bounds::{definition_with_looks, with_looks};
 use crate::transform::jq::run::{Exceeded, Kind, Run};
 use crate::transform::jq::{JqError, JqSettings, natives, value};
 use crate::transform::limits::{
-    JQ_BYTES_MAX, JQ_DEEP_STACK_BYTES, JQ_OUTPUTS_MAX, JQ_STACK_BYTES, JSON_DEPTH_MAX,
+    JQ_BYTES_MAX, JQ_DEEP_STACK_BYTES, JQ_MADE_BYTES_MAX, JQ_OUTPUTS_MAX, JQ_STACK_BYTES,
+    JSON_DEPTH_MAX,
 };
 
 /// The name under which a program is compiled: it is a definition that the true program calls.
@@ -116,6 +117,9 @@ impl Program {
             Exceeded::Steps => format!("the program takes more than {} steps", self.steps_max),
             Exceeded::Stack => "the program calls itself too deeply".to_owned(),
             Exceeded::Value => "the program makes a value that is too large or too deep".to_owned(),
+            Exceeded::Memory => {
+                format!("the program keeps more than {JQ_MADE_BYTES_MAX} bytes of text")
+            }
         })
     }
 }
@@ -158,7 +162,8 @@ fn compile(text: &str) -> Result<jaq_core::Filter<Kind>, JqError> {
     let built_in = jaq_core::defs()
         .chain(jaq_std::defs())
         .chain(jaq_json::defs())
-        .map(as_short_lived);
+        .map(as_short_lived)
+        .map(definition_with_looks);
     let arena = Arena::default();
     let modules = Loader::new(built_in.chain([main]))
         .load(

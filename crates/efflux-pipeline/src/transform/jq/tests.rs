@@ -316,3 +316,43 @@ proptest! {
         let _ = apply(&jq("."), Message::new(bytes));
     }
 }
+
+#[test]
+fn what_is_built_in_is_bounded_as_programs_are() {
+    let text = "x".repeat(1 << 20);
+    let added = ". as $text | [range(2000) | $text] | add | length";
+    let told = refusal(&jq(added), format!("\"{text}\""));
+    assert!(told.contains("too large"), "{told}");
+    // Each of the texts is small enough, and all of them are kept.
+    let parts = format!("[\"{text}\"{}]", ",\"a\"".repeat(4000));
+    for joined in [
+        "join(.[0]) | length",
+        ". as $p | [.[] | . + $p[0]] | length",
+    ] {
+        let told = refusal(&jq(joined), parts.clone());
+        assert!(told.contains("bytes of text"), "{told}");
+    }
+}
+
+#[test]
+fn a_text_that_grows_bit_by_bit_counts_once() {
+    // A gigabyte is made in all, and a hundred kilobytes are kept.
+    let program = JqSettings {
+        steps_max: 10_000_000,
+        ..settings("reduce range(20000) as $i (\"\"; . + \"-----\") | length")
+    };
+    assert_eq!(texts(&Jq::new(&program).unwrap(), "1"), ["100000"]);
+}
+
+#[test]
+fn what_gsub_keeps_in_between_is_bounded() {
+    let program = JqSettings {
+        steps_max: 10_000_000,
+        ..settings("gsub(\"a\"; \"-----\") | length")
+    };
+    let gsub = Jq::new(&program).unwrap();
+    let text = |matches: usize| format!("\"{}\"", "ab".repeat(matches));
+    assert_eq!(texts(&gsub, text(2000)), ["12000"]);
+    let told = refusal(&gsub, text(40_000));
+    assert!(told.contains("bytes of text"), "{told}");
+}

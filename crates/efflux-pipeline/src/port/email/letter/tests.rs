@@ -1,6 +1,7 @@
 //! Tests of the mails that messages become.
 
 use super::*;
+use crate::limits::RECIPIENTS_MAX;
 use crate::port::email::EmailTls;
 use crate::quantity::Period;
 use efflux_storage::particle::Message;
@@ -35,11 +36,12 @@ fn written(settings: EmailPortSettings, parcel: &Parcel) -> Result<String, Stage
 
 #[test]
 fn templates_fill_the_mail_and_its_id_follows_from_the_message() {
-    let parcel = order(
-        "a@example.com, B <b@example.com>",
-        "{\"total\":7,\"note\":\"größer\"}",
-    );
-    let mail = written(settings(), &parcel).unwrap();
+    let parcel = order("a@example.com", "{\"total\":7,\"note\":\"größer\"}");
+    let mut settings = settings();
+    settings.to = "{properties.to}, {properties.cc|}, B <b@example.com>"
+        .parse()
+        .unwrap();
+    let mail = written(settings.clone(), &parcel).unwrap();
     for part in [
         "From: Orders <orders@example.com>\r\n",
         "To: a@example.com, B <b@example.com>\r\n",
@@ -52,7 +54,7 @@ fn templates_fill_the_mail_and_its_id_follows_from_the_message() {
         let line = mail.lines().find(|line| line.starts_with("Message-ID: <"));
         line.unwrap().to_owned()
     };
-    let again = written(settings(), &parcel).unwrap();
+    let again = written(settings, &parcel).unwrap();
     assert_eq!(id(&mail), id(&again));
     assert!(id(&mail).ends_with("@example.com>"), "{mail}");
 }
@@ -113,7 +115,38 @@ fn settings_that_make_no_mail_are_told() {
 
 #[test]
 fn more_recipients_than_a_server_takes_are_refused() {
-    let to = vec!["a@example.com"; RECIPIENTS_MAX + 1].join(",");
-    let error = written(settings(), &order(&to, "{\"total\":1}")).unwrap_err();
-    assert!(error.reason().contains("101 recipients"), "{error}");
+    let mut settings = settings();
+    settings.to = vec!["{id}@example.com"; RECIPIENTS_MAX + 1]
+        .join(",")
+        .parse()
+        .unwrap();
+    let faults = settings.faults();
+    assert!(faults[0].what().contains("101 recipients"), "{faults:?}");
+}
+
+#[test]
+fn data_never_makes_another_recipient() {
+    let mut settings = settings();
+    settings.to = "\"Doe, {data.name}\" <{properties.to}>, b@example.com"
+        .parse()
+        .unwrap();
+    let with_name = |name: &str, to: &str| {
+        let payload = serde_json::json!({ "total": 1, "name": name, "note": "x" });
+        let mail = Writer::new(settings.clone())?.write(&order(to, &payload.to_string()))?;
+        let recipients = mail.envelope().to().iter().map(ToString::to_string);
+        Ok::<Vec<_>, StageError>(recipients.collect())
+    };
+    let both = ["a@example.com", "b@example.com"];
+    assert_eq!(with_name("Jane", "a@example.com").unwrap(), both);
+    assert_eq!(with_name("Jane, Jr.", "a@example.com").unwrap(), both);
+    for (name, to) in [
+        ("Jane", "a@example.com, evil@example.com"),
+        ("Jane", "a@example.com>, <evil@example.com"),
+        ("Jane", "a@example.com>, evil@example.com, X <c@example.com"),
+        ("J\" <evil@example.com>, \"", "a@example.com"),
+        ("J\" <evil@example.com>, X", "a@example.com"),
+    ] {
+        let error = with_name(name, to).unwrap_err();
+        assert_eq!(error.kind(), "rejected", "{name} {to}");
+    }
 }
