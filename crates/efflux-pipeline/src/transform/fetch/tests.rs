@@ -321,7 +321,7 @@ async fn an_error_is_judged_by_its_status_whatever_comes_with_it() {
 #[tokio::test]
 async fn headers_go_in_the_clear_only_where_that_is_said() {
     let mut server = Server::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na").await;
-    let url = format!("http://{}/a", server.address);
+    let url = format!("http://{}/{{payload}}", server.address);
     let with_secret = |allow: &str| {
         let mut settings = settings(&url, &[allow]);
         let secret = Secret::new("hunter2");
@@ -335,4 +335,13 @@ async fn headers_go_in_the_clear_only_where_that_is_said() {
     let named = with_secret(&format!("http://{}/", server.address));
     fetch(&named, Message::new("x")).await.unwrap();
     assert!(server.asked.recv().await.unwrap().contains("hunter2"));
+
+    // Of an address that all messages have, it is known before.
+    let mut constant = settings("http://127.0.0.1/a", &["127.0.0.1"]);
+    let secret = Secret::new("hunter2");
+    constant.headers.insert("x-key".to_owned(), secret);
+    assert_eq!(
+        Fetch::new(constant).err().map(|error| error.kind()),
+        Some("fatal")
+    );
 }
