@@ -40,7 +40,24 @@ pub(super) async fn deliver(
     parcels: Vec<Parcel>,
     position: Option<Advance>,
 ) -> Result<(), Stopped> {
-    let parcels = line.take_behind(parcels).await?;
+    if line.gather.is_none() {
+        return at_pace(line, parcels, position).await;
+    }
+    // Behind an aggregate no port keeps the position. What becomes much is delivered piece by piece.
+    let mut rest = parcels;
+    while !rest.is_empty() {
+        let made = line.take_behind(&mut rest).await?;
+        at_pace(line, made, None).await?;
+    }
+    Ok(())
+}
+
+/// Delivers messages as fast as the rate allows.
+async fn at_pace(
+    line: &Line,
+    parcels: Vec<Parcel>,
+    position: Option<Advance>,
+) -> Result<(), Stopped> {
     let Some(pace) = &line.pace else {
         return Delivery::new(line, parcels, position).finish().await;
     };
