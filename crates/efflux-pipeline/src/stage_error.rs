@@ -51,6 +51,22 @@ impl StageError {
         }
     }
 
+    /// This very input failed at a target that is there: others may get through. It is tried again a
+    /// number of times, and not for as long as a target may be away.
+    #[must_use]
+    pub fn failed_by_itself(what: impl Into<String>, after: Option<Duration>) -> Self {
+        Self::Unavailable {
+            source: Box::new(ByItself(what.into())),
+            after,
+        }
+    }
+
+    /// Whether this very input failed at a target that is there.
+    #[must_use]
+    pub fn is_by_itself(&self) -> bool {
+        matches!(self, Self::Unavailable { source, .. } if source.is::<ByItself>())
+    }
+
     /// This input was not tried, because of one before it, or because the target went away meanwhile:
     /// it has no part in what went wrong.
     #[must_use]
@@ -114,6 +130,11 @@ impl StageError {
     }
 }
 
+/// What the target said to this very input.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct ByItself(String);
+
 /// Why an input was not tried.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -175,6 +196,8 @@ mod tests {
         assert_eq!(error.reason(), "busy");
         assert_eq!(error.to_string(), "busy; it may work later");
         assert!(error.is_retryable());
+        let own = StageError::failed_by_itself("500", None);
+        assert!(own.is_by_itself() && own.is_retryable() && !error.is_by_itself());
         let untried = StageError::untried("busy");
         assert!(untried.is_untried() && untried.is_retryable() && !error.is_untried());
         assert_eq!(untried.reason(), "busy");

@@ -89,10 +89,12 @@ impl Template {
     /// `Rejected` when the message lacks a field for which the template has no other text, when its
     /// payload is asked and is no text or JSON, or when the text becomes too long.
     pub fn render(&self, parcel: &Parcel) -> Result<String, StageError> {
-        let data = if self.reads_data() {
-            Some(parcel.json()?)
-        } else {
-            None
+        let json = self.reads_data().then(|| parcel.json());
+        // A payload that is no JSON lacks every field of data.
+        let (data, no_json) = match json {
+            Some(Ok(data)) => (Some(data), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
         };
         let mut text = String::with_capacity(self.text.len());
         for part in &self.parts {
@@ -102,7 +104,10 @@ impl Template {
                     match (field.of(parcel, data.as_ref())?, otherwise) {
                         (Some(value), _) => text.push_str(&value),
                         (None, Some(otherwise)) => text.push_str(otherwise),
-                        (None, None) => return Err(lacks(field, &self.text)),
+                        (None, None) => {
+                            let of_data = no_json.filter(|_| matches!(field, Field::Data(_)));
+                            return Err(of_data.unwrap_or_else(|| lacks(field, &self.text)));
+                        }
                     }
                 }
             }

@@ -21,6 +21,8 @@ use crate::arrival::Arrival;
 use crate::parcel::CORRELATION;
 use crate::stage_error::StageError;
 
+/// What the names of properties begin with that the broker tells.
+const OF_BROKER: &str = "amqp.";
 const GROUP: &str = "efflux.message_group";
 /// How a message says that it is to be kept on disk.
 const PERSISTENT: u8 = 2;
@@ -32,6 +34,8 @@ pub(crate) fn arrival(delivery: &mut Delivery) -> Arrival {
     let properties = &delivery.properties;
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         match (name.as_str(), text_of(value)) {
+            // What begins so, the broker says, and no sender.
+            (name, _) if name.starts_with(OF_BROKER) => {}
             (GROUP, Ok(group)) => arrival.message_group(&group),
             (name, Ok(text)) => arrival.property(name, text),
             (name, Err(why)) => arrival.fault(format!("the header {name:?} {why}")),

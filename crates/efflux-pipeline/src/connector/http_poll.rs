@@ -6,6 +6,7 @@ mod limits;
 mod settings;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,6 +53,8 @@ pub struct HttpPollConnector {
     elements: Option<(Vec<String>, HttpElements)>,
     state: Mutex<State>,
     answered: Notify,
+    /// Whether the service answered when it was asked last.
+    is_there: AtomicBool,
 }
 
 /// A message, and why it is refused, if it is.
@@ -122,6 +125,7 @@ impl HttpPollConnector {
             elements,
             state: Mutex::default(),
             answered: Notify::new(),
+            is_there: AtomicBool::new(false),
         })
     }
 
@@ -287,7 +291,9 @@ impl Connector for HttpPollConnector {
                     if let Some(next) = next {
                         sleep_until(next).await;
                     }
+                    self.is_there.store(false, Ordering::Relaxed);
                     let answer = self.exchange.get(&known).await?;
+                    self.is_there.store(true, Ordering::Relaxed);
                     self.take(answer);
                 }
             }
@@ -298,6 +304,11 @@ impl Connector for HttpPollConnector {
         self.state.lock().underway.remove(&receipt);
         self.answered.notify_one();
         Ok(())
+    }
+
+    async fn waits_for_others(&self) -> Result<bool, StageError> {
+        // A service that does not answer says nothing of what it has.
+        Ok(!self.is_there.load(Ordering::Relaxed))
     }
 
     async fn nack(&self, receipt: IntakeReceipt, _why: &StageError) -> Result<(), StageError> {

@@ -20,6 +20,8 @@ use crate::arrival::Arrival;
 use crate::parcel::CORRELATION;
 use crate::stage_error::StageError;
 
+/// What the names of properties begin with that the broker tells.
+const OF_BROKER: &str = "mqtt.";
 pub(crate) const ID: &str = "efflux.id";
 const DATA_TYPE: &str = "efflux.data_type";
 const GROUP: &str = "efflux.message_group";
@@ -32,6 +34,8 @@ pub(crate) fn arrival(publish: &Publish, id_property: &str) -> Arrival {
     for (name, value) in publish.properties.iter().flat_map(|it| &it.user_properties) {
         match name.as_str() {
             name if name == id_property => arrival.id(value),
+            // What begins so, the broker says, and no sender.
+            name if name.starts_with(OF_BROKER) => {}
             DATA_TYPE => arrival.data_type(value),
             GROUP => arrival.message_group(value),
             ENCODING => arrival.content_encoding(ENCODING, value),

@@ -113,11 +113,11 @@ impl Line {
 
     /// Does with what failed for good as the policy says.
     pub(super) async fn settle(&self, failures: Vec<Failure>) -> Result<(), Stopped> {
-        let Some(first) = failures.first() else {
+        let Some(last) = failures.last() else {
             return Ok(());
         };
         self.counters
-            .tell(format!("{}: {}", first.stage, first.error));
+            .tell(format!("{}: {}", last.stage, last.error));
         for failure in &failures {
             tracing::warn!(
                 pipeline = %self.name,

@@ -4,14 +4,14 @@ use crate::port::Failed;
 use crate::stage_error::StageError;
 
 /// What is told of a batch of so many messages, each of which was tried by itself or waited behind
-/// one of its group. Where all of them may be delivered later it is the target that is away, and no
-/// message is to blame.
+/// one of its group. Where all of them may be delivered later, and none failed by itself, it is the
+/// target that is away, and no message is to blame.
 pub(super) fn shortfall(mut failed: Vec<(usize, StageError)>, of: usize) -> Result<(), Failed> {
     if failed.is_empty() {
         return Ok(());
     }
     failed.sort_by_key(|(at, _)| *at);
-    let is_away = |(_, error): &(usize, StageError)| error.is_retryable();
+    let is_away = |(_, error): &(usize, StageError)| error.is_retryable() && !error.is_by_itself();
     if failed.len() == of && failed.iter().all(is_away) {
         return Err(Failed::Whole(longest(failed)));
     }
@@ -55,8 +55,10 @@ mod tests {
             if after.as_secs() == 2),
             "{away:?}"
         );
+        let by_itself = (0, StageError::failed_by_itself("500", None));
         for (failed, of) in [
             (vec![busy(1), busy(0)], 3),
+            (vec![by_itself, busy(1)], 2),
             (vec![busy(1), refused(0)], 2),
             (vec![refused(1), refused(0)], 2),
         ] {

@@ -1,11 +1,11 @@
 //! One form of a payload into another: CSV and JSON, compressed and not.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use efflux_storage::particle::ContentEncoding;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::emit::Emit;
 use crate::parcel::Parcel;
@@ -165,13 +165,14 @@ fn to_csv(
     input: &Parcel,
     bytes_max: usize,
 ) -> Result<Vec<u8>, StageError> {
-    let rows = objects(input.json()?)?;
+    let content = input.content()?;
+    let rows = objects(&content)?;
     let columns: Vec<&str> = match &settings.columns {
         Some(columns) => columns.iter().map(String::as_str).collect(),
         None => {
             let names: BTreeSet<&str> = rows
                 .iter()
-                .flat_map(Map::keys)
+                .flat_map(BTreeMap::keys)
                 .map(String::as_str)
                 .collect();
             names.into_iter().collect()
@@ -186,7 +187,9 @@ fn to_csv(
     let mut writer = TableForm::new(settings.separator.as_deref())?.writer();
     writer.write_record(&columns).map_err(malformed)?;
     for row in &rows {
-        let fields = columns.iter().map(|column| field(row.get(*column)));
+        let fields = columns
+            .iter()
+            .map(|column| field(row.get(*column).copied()));
         let fields: Vec<Cow<'_, str>> = fields.collect();
         writer
             .write_record(fields.iter().map(|field| field.as_bytes()))
@@ -203,26 +206,37 @@ fn to_csv(
         .map_err(|error| StageError::rejected(error.to_string()))
 }
 
-fn objects(json: Value) -> Result<Vec<Map<String, Value>>, StageError> {
-    let elements = match json {
-        Value::Array(elements) => elements,
-        other => vec![other],
+/// A JSON object, whose values stay as they stand: no number loses a digit.
+type Row<'a> = BTreeMap<String, &'a RawValue>;
+
+fn objects(content: &[u8]) -> Result<Vec<Row<'_>>, StageError> {
+    let no_json = |error| StageError::rejected(format!("the payload is no JSON: {error}"));
+    let whole: &RawValue = serde_json::from_slice(content).map_err(no_json)?;
+    let elements = match whole.get().starts_with('[') {
+        true => serde_json::from_str(whole.get()).map_err(no_json)?,
+        false => vec![whole],
     };
-    let object = |(place, element)| match element {
-        Value::Object(object) => Ok(object),
-        _ => Err(StageError::rejected(format!(
-            "element {place} is no JSON object, so it is no row of a table"
-        ))),
-    };
-    elements.into_iter().enumerate().map(object).collect()
+    let mut rows = Vec::with_capacity(elements.len());
+    for (place, element) in elements.into_iter().enumerate() {
+        let row = serde_json::from_str(element.get()).map_err(|_| {
+            StageError::rejected(format!(
+                "element {place} is no JSON object, so it is no row of a table"
+            ))
+        });
+        rows.push(row?);
+    }
+    Ok(rows)
 }
 
 /// A value as a field: texts as they are, nothing for null, everything else as JSON.
-fn field(value: Option<&Value>) -> Cow<'_, str> {
-    match value {
-        None | Some(Value::Null) => Cow::Borrowed(""),
-        Some(Value::String(text)) => Cow::Borrowed(text),
-        Some(other) => Cow::Owned(other.to_string()),
+fn field(value: Option<&RawValue>) -> Cow<'_, str> {
+    match value.map(RawValue::get) {
+        None | Some("null") => Cow::Borrowed(""),
+        Some(text) if text.starts_with('"') => match serde_json::from_str(text) {
+            Ok(text) => Cow::Owned(text),
+            Err(_) => Cow::Borrowed(text),
+        },
+        Some(other) => Cow::Borrowed(other),
     }
 }
 

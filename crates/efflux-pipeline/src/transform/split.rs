@@ -1,6 +1,7 @@
 //! One message into its parts: lines, elements of a JSON array, rows of CSV, elements of XML.
 
 mod elements;
+mod entities;
 mod json;
 mod lines;
 mod rows;

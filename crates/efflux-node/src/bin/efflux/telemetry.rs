@@ -4,6 +4,7 @@ use std::io;
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -85,9 +86,18 @@ impl Telemetry {
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
         let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+        let log = self.log;
+        let is_told = filter_fn(move |it| {
+            // A pipeline's spans are for traces: they would stand before each line that it writes.
+            let is_of_traces = it.is_span() && it.target().starts_with("efflux_pipeline");
+            // A message that a broker returns is told whole, payload and all.
+            let is_payload = it.target() == "lapin::returned_messages";
+            *it.level() <= log && !is_of_traces && !is_payload
+        });
+        let is_told = is_told.with_max_level_hint(log);
         match self.log_format {
-            LogFormat::Text => layer.with_filter(self.log).boxed(),
-            LogFormat::Json => layer.json().with_filter(self.log).boxed(),
+            LogFormat::Text => layer.with_filter(is_told).boxed(),
+            LogFormat::Json => layer.json().with_filter(is_told).boxed(),
         }
     }
 }

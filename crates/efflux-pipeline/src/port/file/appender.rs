@@ -30,6 +30,8 @@ use crate::stage_error::StageError;
 pub(super) struct Appender {
     settings: FilePortSettings,
     pipeline: String,
+    /// What it reads.
+    source: String,
     record_path: PathBuf,
     record: Record,
     _lock: File,
@@ -61,6 +63,7 @@ impl Appender {
         let mut appender = Self {
             settings,
             pipeline,
+            source: reader.source.clone(),
             record_path,
             record,
             _lock: lock,
@@ -71,16 +74,11 @@ impl Appender {
             other => other,
         })?;
         appender.cut()?;
-        if appender.record.source != reader.source {
-            // It read another topic before: its files go on, its position begins.
-            appender.record.source.clone_from(&reader.source);
-            appender.record.sequence = None;
-        }
         Ok(appender)
     }
 
-    pub(super) const fn position(&self) -> Option<u64> {
-        self.record.sequence
+    pub(super) fn position(&self) -> Option<u64> {
+        self.record.positions.get(&self.source).copied()
     }
 
     /// Says that the files are this pipeline's, before anything is changed.
@@ -135,15 +133,16 @@ impl Appender {
     ) -> Result<(), Failed> {
         if let Some(advance) = advance {
             // This process holds the lock: what stands here already was a delivery that was given up.
-            if self.record.sequence == Some(advance.to) && advance.from != Some(advance.to) {
+            let position = self.position();
+            if position == Some(advance.to) && advance.from != Some(advance.to) {
                 return Ok(());
             }
-            if self.record.sequence != advance.from {
+            if position != advance.from {
                 return Err(StageError::fatal(format!(
                     "the position of the pipeline {} in {} is {:?}, not {:?}",
                     self.pipeline,
                     self.record_path.display(),
-                    self.record.sequence,
+                    position,
                     advance.from
                 ))
                 .into());
@@ -160,7 +159,7 @@ impl Appender {
             }
         }
         if let Some(advance) = advance {
-            record.sequence = Some(advance.to);
+            record.positions.insert(self.source.clone(), advance.to);
         }
         if record.files.len() > OPEN_FILES_MAX {
             // What is not written to any more has no tail that would have to be cut off.

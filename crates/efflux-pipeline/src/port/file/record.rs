@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 /// as a whole: what it says is so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// What the pipeline reads.
-    pub(super) source: String,
-    /// The last sequence that is done.
-    pub(super) sequence: Option<u64>,
+    /// The last sequence that is done of each topic that the pipeline reads, or read: its own, and
+    /// that of its dead letters.
+    pub(super) positions: BTreeMap<String, u64>,
     /// The files that may have a tail to cut off, by their path beneath the folder.
     pub(super) files: BTreeMap<String, Length>,
 }

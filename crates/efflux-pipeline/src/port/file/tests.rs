@@ -182,6 +182,30 @@ async fn a_file_that_somebody_shortened_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn each_topic_that_is_read_has_its_own_position_beside_the_files() {
+    let folder = Folder::new();
+    let letters = Reader {
+        source: "letters".to_owned(),
+        ..reader()
+    };
+    let port = FilePort::new(folder.settings("orders"), folder.clock.clone()).unwrap();
+    for (reader, before, after) in [
+        (reader(), None, 7),
+        (letters.clone(), None, 2),
+        (reader(), Some(7), 9),
+        (letters, Some(2), 3),
+    ] {
+        let kept = port.open(&reader).await.unwrap();
+        assert_eq!(kept, Kept::Position(before), "{reader:?}");
+        let message = message(&format!("{after}\n"), "eu");
+        let position = Some((before, after));
+        deliver(&port, vec![message], position).await.unwrap();
+        port.close().await.unwrap();
+    }
+    assert_eq!(folder.text("orders"), "7\n2\n9\n3\n");
+}
+
+#[tokio::test]
 async fn two_kills_while_a_file_is_set_aside_do_not_keep_the_port_from_opening() {
     let folder = Folder::new();
     let port = folder.opened(folder.settings("orders")).await;

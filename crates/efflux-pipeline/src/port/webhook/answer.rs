@@ -23,16 +23,26 @@ pub(super) fn judge(
         "" => format!("the service answered {status}"),
         body => format!("the service answered {status}: {}", plain(body)),
     };
-    let is_for_later = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        );
-    if is_for_later {
+    // What a service says that is too busy, and what stands before one that is away.
+    let is_away = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    );
+    let after = retry_after(headers, Some(now));
+    if is_away {
         return Err(StageError::Unavailable {
             source: told.into(),
-            after: retry_after(headers, Some(now)),
+            after,
         });
+    }
+    // It is there, and failed at this message.
+    if status.is_server_error() {
+        return Err(StageError::failed_by_itself(told, after));
     }
     if status.is_redirection() {
         let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());

@@ -168,6 +168,22 @@ async fn groups_stay_in_order_and_others_go_beside_each_other() {
 }
 
 #[tokio::test]
+async fn a_service_that_fails_at_a_message_is_there_and_one_that_is_busy_is_not() {
+    for (answer, is_away) in [
+        ("500 Oh\r\n", false),
+        ("501 No\r\n", false),
+        ("502 Bad\r\n", true),
+        ("503 Busy\r\n", true),
+        ("429 Slow\r\n", true),
+    ] {
+        let (_service, url) = Service::start(&[answer]).await;
+        let port = port(&settings(url)).unwrap();
+        let failed = deliver(&port, vec![message("a", "")]).await.unwrap_err();
+        assert_eq!(matches!(failed, Failed::Whole(_)), is_away, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused_is_named_and_what_is_behind_waits_only_for_what_comes_later() {
     let (service, url) =
         Service::start(&["400 Bad Request\r\n", "503 Busy\r\nretry-after: 7\r\n"]).await;

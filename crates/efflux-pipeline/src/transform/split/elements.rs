@@ -1,6 +1,6 @@
 //! The XML elements of one name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -11,6 +11,7 @@ use crate::parcel::Parcel;
 use crate::stage_error::StageError;
 use crate::transform::limits::{XML_DEPTH_MAX, XML_NAMESPACES_MAX};
 use crate::transform::part::part;
+use crate::transform::split::entities::{entities, entity};
 
 /// Which XML elements become messages. Each is cut out as it stands, with the namespaces that are
 /// declared around it. An element within another one of the same name is part of that one.
@@ -53,6 +54,8 @@ struct Walk<'a> {
     /// The namespaces that each open element declares.
     open: Vec<Vec<(String, String)>>,
     namespaces: usize,
+    /// How often each prefix is declared by open elements.
+    prefixes: HashMap<String, usize>,
     has_root: bool,
 }
 
@@ -72,6 +75,7 @@ impl<'a> Walk<'a> {
             reader: Reader::from_str(text),
             open: Vec::new(),
             namespaces: 0,
+            prefixes: HashMap::new(),
             has_root: false,
         }
     }
@@ -99,14 +103,15 @@ impl<'a> Walk<'a> {
                 }
                 Event::Empty(start) => {
                     let declared = self.enter(&start, starts_at)?;
-                    self.namespaces -= declared.len();
+                    self.leave(&declared);
                     if cut.is_none() && start.name().as_ref() == name {
                         let cut = self.cut(starts_at, name, &declared);
                         return Ok(Some(self.taken(&cut)));
                     }
                 }
                 Event::End(_) => {
-                    self.namespaces -= self.open.pop().unwrap_or_default().len();
+                    let declared = self.open.pop().unwrap_or_default();
+                    self.leave(&declared);
                     if let Some(cut) = cut.take_if(|cut| cut.depth == self.open.len()) {
                         return Ok(Some(self.taken(&cut)));
                     }
@@ -121,11 +126,15 @@ impl<'a> Walk<'a> {
                     let named = declaration.encoding().and_then(Result::ok);
                     self.encoding(named.as_deref())?;
                 }
+                Event::GeneralRef(reference) => {
+                    if self.open.is_empty() {
+                        return Err(outside(starts_at as u64));
+                    }
+                    entity(&reference).map_err(|what| fault(starts_at as u64, &what))?;
+                }
+                Event::CData(_) if self.open.is_empty() => return Err(outside(starts_at as u64)),
                 Event::Text(text) if self.open.is_empty() && !is_space(&text) => {
-                    return Err(fault(
-                        self.reader.buffer_position(),
-                        "text stands outside of the first element",
-                    ));
+                    return Err(outside(self.reader.buffer_position()));
                 }
                 Event::Eof => return self.end(),
                 _ => {}
@@ -161,6 +170,9 @@ impl<'a> Walk<'a> {
         start: &BytesStart<'_>,
         at: usize,
     ) -> Result<Vec<(String, String)>, StageError> {
+        if self.has_root && self.open.is_empty() {
+            return Err(fault(at as u64, "it has a second root element"));
+        }
         self.has_root = true;
         let at = at as u64;
         if self.open.len() >= XML_DEPTH_MAX {
@@ -170,10 +182,15 @@ impl<'a> Walk<'a> {
             ));
         }
         let mut declared = Vec::new();
-        // The check for attributes that stand twice compares each with all the others.
+        let mut names = HashSet::new();
+        // The reader's own check compares each attribute with all the others.
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute.map_err(|error| fault(at, &error.to_string()))?;
             let name = attribute.key.as_ref();
+            if !names.insert(name.to_owned()) {
+                return Err(fault(at, &format!("the attribute {name} stands twice")));
+            }
+            entities(&attribute.value).map_err(|what| fault(at, &what))?;
             if name == "xmlns" || name.starts_with("xmlns:") {
                 declared.push((name.to_owned(), attribute.value.into_owned()));
             }
@@ -185,7 +202,37 @@ impl<'a> Walk<'a> {
                 &format!("it declares more than {XML_NAMESPACES_MAX} namespaces within each other"),
             ));
         }
+        for (prefix, _) in &declared {
+            *self.prefixes.entry(prefix.clone()).or_default() += 1;
+        }
+        let element = start.name();
+        for name in names.iter().map(String::as_str).chain([element.as_ref()]) {
+            self.bound(name, at)?;
+        }
         Ok(declared)
+    }
+
+    /// Forgets the namespaces of an element that ends.
+    fn leave(&mut self, declared: &[(String, String)]) {
+        self.namespaces -= declared.len();
+        for (prefix, _) in declared {
+            if let Some(times) = self.prefixes.get_mut(prefix) {
+                *times -= 1;
+            }
+        }
+    }
+
+    /// Refuses a name with a prefix that is declared nowhere around it.
+    fn bound(&self, name: &str, at: u64) -> Result<(), StageError> {
+        let Some((prefix, _)) = name.split_once(':') else {
+            return Ok(());
+        };
+        let times = self.prefixes.get(&format!("xmlns:{prefix}"));
+        let is_bound = times.is_some_and(|times| *times > 0);
+        match is_bound || matches!(prefix, "xml" | "xmlns") {
+            true => Ok(()),
+            false => Err(fault(at, &format!("the prefix of {name} is not declared"))),
+        }
     }
 
     fn cut(&self, starts_at: usize, name: &str, declared: &[(String, String)]) -> Cut {
@@ -222,6 +269,10 @@ impl<'a> Walk<'a> {
 /// Whether there is nothing but white space.
 fn is_space(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
+}
+
+fn outside(at: u64) -> StageError {
+    fault(at, "text stands outside of the first element")
 }
 
 fn fault(at: u64, what: &str) -> StageError {

@@ -212,3 +212,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn xml_that_is_not_well_formed_is_refused_with_its_reason() {
+    let split = xml("o");
+    for (document, told) in [
+        ("<r><o>&nope;</o></r>", "no entity &nope;"),
+        ("<r><o a='&foo;'/></r>", "no entity &foo;"),
+        ("<r><o a='a & b'/></r>", "begins no entity"),
+        ("<r/>&amp;", "outside"),
+        ("<r><o>&#0;</o></r>", "no entity &#0;"),
+        ("<r><o/></r><r/>", "second root"),
+        ("<r><o a='1' a='2'/></r>", "stands twice"),
+        ("<r><s:o/><o/></r>", "prefix of s:o"),
+        ("<r><a xmlns:s='x'/><o s:b='1'/></r>", "prefix of s:b"),
+    ] {
+        let refused = refusal(&split, document);
+        assert!(refused.contains(told), "{document}: {refused}");
+    }
+    let fine = "<r xmlns:s='x'><o s:b='&lt;&#65;&#x42;' xml:lang='de'>&amp;<s:p/></o></r>";
+    assert_eq!(texts(&split, fine).len(), 1);
+}
