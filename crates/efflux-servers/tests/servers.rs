@@ -12,32 +12,36 @@ use efflux_servers::{Mosquitto, Postgres, RabbitMq, Server, Smtp};
 const MQTT_CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01?";
 const AMQP_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 
-/// Whether the server answers `question` within half a second.
-fn answers(server: &Server, question: &[u8]) -> bool {
+/// How long an answer is waited for that must come.
+const SOON: Duration = Duration::from_secs(20);
+/// How long one is waited for that must not come.
+const A_WHILE: Duration = Duration::from_millis(500);
+
+/// Whether the server answers `question` within this time.
+fn answers(server: &Server, question: &[u8], within: Duration) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())) else {
         return false;
     };
-    let wait = Some(Duration::from_millis(500));
-    stream.set_read_timeout(wait).unwrap();
+    stream.set_read_timeout(Some(within)).unwrap();
     stream.write_all(question).unwrap();
     stream.read_exact(&mut [0]).is_ok()
 }
 
 fn can_be_taken_away_and_brought_back(server: &Server, question: &[u8]) {
-    assert!(answers(server, question));
+    assert!(answers(server, question, SOON));
     server.pause().unwrap();
-    assert!(!answers(server, question));
+    assert!(!answers(server, question, A_WHILE));
     server.resume().unwrap();
-    assert!(answers(server, question));
+    assert!(answers(server, question, SOON));
     server.stop().unwrap();
-    assert!(!answers(server, question));
+    assert!(!answers(server, question, A_WHILE));
     assert!(server.pause().is_err());
     server.restart().unwrap();
-    assert!(answers(server, question));
+    assert!(answers(server, question, SOON));
     server.kill().unwrap();
-    assert!(!answers(server, question));
+    assert!(!answers(server, question, A_WHILE));
     server.restart().unwrap();
-    assert!(answers(server, question));
+    assert!(answers(server, question, SOON));
 }
 
 #[test]

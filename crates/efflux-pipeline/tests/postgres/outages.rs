@@ -10,7 +10,7 @@ use crate::{deliver, opened, reader, server, settings, whole};
 async fn a_server_that_hangs_is_unavailable_and_what_it_did_counts_once() {
     let server = server("CREATE TABLE orders (id int)");
     let mut settings = settings(&server, WriteMode::Insert, &[]);
-    settings.timeout = Period(Duration::from_secs(1));
+    settings.timeout = Period(Duration::from_secs(4));
     let port = opened(settings).await;
     deliver(&port, &["{\"id\":1}"], None, 0).await.unwrap();
     server.pause().unwrap();
@@ -61,7 +61,7 @@ async fn a_server_that_was_killed_is_unavailable_until_it_is_back() {
 async fn a_statement_that_takes_too_long_is_unavailable() {
     let server = server("CREATE TABLE orders (id int)");
     let mut settings = settings(&server, WriteMode::Insert, &[]);
-    settings.timeout = Period(Duration::from_secs(1));
+    settings.timeout = Period(Duration::from_secs(4));
     let port = opened(settings).await;
     let slow = "CREATE FUNCTION wait() RETURNS trigger AS \
                 'BEGIN PERFORM pg_sleep(30); RETURN NEW; END' LANGUAGE plpgsql; CREATE TRIGGER w \

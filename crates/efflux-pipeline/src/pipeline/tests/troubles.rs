@@ -60,7 +60,7 @@ async fn what_hangs_is_buried_and_answered_so_that_each_start_gets_further() {
             out.push(input.message)
         });
         let mut impatient = options();
-        impatient.policy.step_timeout = Duration::from_millis(50);
+        impatient.policy.step_timeout = Duration::from_millis(300);
         let step = Step::transform(name("hang"), hang);
         scene.pipeline().with_step(step).with_options(impatient)
     };
