@@ -246,7 +246,8 @@ impl<'a> Delivery<'a> {
 
     /// These were not delivered; the others were, or will be without them.
     ///
-    /// Of a message group only the first that is unavailable was tried: those behind it waited.
+    /// Of a message group only the first that is unavailable was tried: those behind it waited. Of
+    /// others the port says so.
     async fn parts(
         &mut self,
         parts: Vec<(usize, StageError)>,
@@ -269,7 +270,7 @@ impl<'a> Delivery<'a> {
             }
             if let StageError::Unavailable { after, .. } = &error {
                 let group = parcel.message.message_group().map(ToOwned::to_owned);
-                let waited = group.is_some_and(|group| !held.insert(group));
+                let waited = group.is_some_and(|group| !held.insert(group)) || error.is_untried();
                 tries += u32::from(!waited);
                 asked = asked.max(Some(*after));
                 if waited || tries < attempts_max {
