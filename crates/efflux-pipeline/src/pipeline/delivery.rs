@@ -40,7 +40,24 @@ pub(super) async fn deliver(
     parcels: Vec<Parcel>,
     position: Option<Advance>,
 ) -> Result<(), Stopped> {
-    let parcels = line.take_behind(parcels).await?;
+    if line.gather.is_none() {
+        return at_pace(line, parcels, position).await;
+    }
+    // Behind an aggregate no port keeps the position. What becomes much is delivered piece by piece.
+    let mut rest = parcels;
+    while !rest.is_empty() {
+        let made = line.take_behind(&mut rest).await?;
+        at_pace(line, made, None).await?;
+    }
+    Ok(())
+}
+
+/// Delivers messages as fast as the rate allows.
+async fn at_pace(
+    line: &Line,
+    parcels: Vec<Parcel>,
+    position: Option<Advance>,
+) -> Result<(), Stopped> {
     let Some(pace) = &line.pace else {
         return Delivery::new(line, parcels, position).finish().await;
     };
@@ -229,7 +246,8 @@ impl<'a> Delivery<'a> {
 
     /// These were not delivered; the others were, or will be without them.
     ///
-    /// Of a message group only the first that is unavailable was tried: those behind it waited.
+    /// Of a message group only the first that is unavailable was tried: those behind it waited. Of
+    /// others the port says so.
     async fn parts(
         &mut self,
         parts: Vec<(usize, StageError)>,
@@ -252,7 +270,7 @@ impl<'a> Delivery<'a> {
             }
             if let StageError::Unavailable { after, .. } = &error {
                 let group = parcel.message.message_group().map(ToOwned::to_owned);
-                let waited = group.is_some_and(|group| !held.insert(group));
+                let waited = group.is_some_and(|group| !held.insert(group)) || error.is_untried();
                 tries += u32::from(!waited);
                 asked = asked.max(Some(*after));
                 if waited || tries < attempts_max {

@@ -92,23 +92,23 @@ impl Line {
         })
     }
 
-    /// What becomes of messages behind the aggregate. What failed is settled.
-    pub(super) async fn take_behind(&self, parcels: Vec<Parcel>) -> Result<Vec<Parcel>, Stopped> {
-        if self.gather.is_none() {
-            return Ok(parcels);
+    /// What becomes of messages behind the aggregate; those that are left for later because these
+    /// became so much stay. What failed is settled.
+    pub(super) async fn take_behind(
+        &self,
+        parcels: &mut Vec<Parcel>,
+    ) -> Result<Vec<Parcel>, Stopped> {
+        let outcome = self
+            .behind
+            .apply(std::mem::take(parcels), self.options.seed);
+        let outcome = outcome.await?;
+        self.counters.add(Count::Filtered, outcome.filtered);
+        self.settle(outcome.failures).await?;
+        *parcels = outcome.rest;
+        match self.behind.stuck() {
+            Some(stopped) => Err(stopped),
+            None => Ok(outcome.parcels),
         }
-        let (mut made, mut rest) = (Vec::new(), parcels);
-        while !rest.is_empty() {
-            let outcome = self.behind.apply(rest, self.options.seed).await?;
-            self.counters.add(Count::Filtered, outcome.filtered);
-            self.settle(outcome.failures).await?;
-            made.extend(outcome.parcels);
-            rest = outcome.rest;
-            if let Some(stopped) = self.behind.stuck() {
-                return Err(stopped);
-            }
-        }
-        Ok(made)
     }
 
     /// Does with what failed for good as the policy says.

@@ -253,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_refused_is_kept_as_a_row() {
+        let text = "a;b\n1;\"x \"\"y\"\";z\";3\n";
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let identity = Identity::of(&file.metadata().unwrap());
+        let form = FilesForm::Csv { separator: ';' };
+        let mut records = Records::new(file, identity, &form);
+        let Next::Record(record) = records.next().unwrap() else {
+            panic!("there is a row");
+        };
+        assert!(record.refused.unwrap().contains("3 fields"));
+        assert_eq!(record.payload, "1;\"x \"\"y\"\";z\";3");
+    }
+
+    #[test]
     fn rows_are_json_objects_named_by_the_first() {
         let csv = |separator| FilesForm::Csv { separator };
         let text = "name,note\nann,\"a \"\"b\"\"\nc\"\nbob,\n";

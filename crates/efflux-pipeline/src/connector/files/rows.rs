@@ -14,6 +14,7 @@ use super::records::Record;
 #[derive(Debug)]
 pub(super) struct Rows {
     reader: Reader,
+    separator: u8,
     columns: Option<Vec<String>>,
     /// The fields of the row, one after the other.
     text: Vec<u8>,
@@ -31,6 +32,7 @@ impl Rows {
         let separator = u8::try_from(separator).unwrap_or(b',');
         Self {
             reader: ReaderBuilder::new().delimiter(separator).build(),
+            separator,
             columns: None,
             text: vec![0; READ_BYTES],
             text_bytes: 0,
@@ -70,11 +72,33 @@ impl Rows {
         }))
     }
 
+    /// The row as CSV, or its beginning, so that it can be mended.
     fn refused(&self, why: String) -> Record {
-        let begin = self.text.get(..self.text_bytes.min(READ_BYTES));
+        let mut payload = Vec::new();
+        for (at, field) in self.fields_as_bytes().enumerate() {
+            if at > 0 {
+                payload.push(self.separator);
+            }
+            let needs_quotes =
+                |byte: &u8| matches!(byte, b'"' | b'\n' | b'\r') || *byte == self.separator;
+            match field.iter().any(needs_quotes) {
+                false => payload.extend_from_slice(field),
+                true => {
+                    payload.push(b'"');
+                    for byte in field {
+                        payload.extend(std::iter::repeat_n(*byte, 1 + usize::from(*byte == b'"')));
+                    }
+                    payload.push(b'"');
+                }
+            }
+            if payload.len() > READ_BYTES {
+                break;
+            }
+        }
+        payload.truncate(READ_BYTES);
         Record {
             number: self.number,
-            payload: begin.unwrap_or_default().to_vec().into(),
+            payload: payload.into(),
             refused: Some(why),
         }
     }
@@ -111,11 +135,15 @@ impl Rows {
         Ok(false)
     }
 
-    fn fields(&self) -> impl Iterator<Item = Result<&str, String>> {
+    fn fields_as_bytes(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.ends.get(..self.fields).unwrap_or_default();
         let begins = [0].into_iter().chain(ends.iter().copied());
-        begins.zip(ends).enumerate().map(|(at, (begin, end))| {
-            let field = self.text.get(begin..*end).unwrap_or_default();
+        let places = begins.zip(ends);
+        places.map(|(begin, end)| self.text.get(begin..*end).unwrap_or_default())
+    }
+
+    fn fields(&self) -> impl Iterator<Item = Result<&str, String>> {
+        self.fields_as_bytes().enumerate().map(|(at, field)| {
             let told = |_| format!("field {} of row {} is no UTF-8", at + 1, self.number);
             std::str::from_utf8(field).map_err(told)
         })

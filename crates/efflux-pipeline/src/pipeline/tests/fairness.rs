@@ -86,6 +86,24 @@ async fn who_waited_behind_a_message_of_its_group_is_tried_before_it_is_given_up
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_port_says_it_has_not_tried_has_not_failed() {
+    let untried = |at: usize| {
+        let why = StageError::untried("the server went away before it");
+        Failed::Parts(vec![(at, why)])
+    };
+    let scene = Scene::numbers(3).await;
+    let scene = scene.answering([untried(2), untried(0), untried(0), untried(0), untried(0)]);
+    let strict = PipelineOptions {
+        order: Order::Strict,
+        ..three_tries()
+    };
+    let pipeline = scene.pipeline().with_options(strict);
+    scene.run(pipeline).await.unwrap();
+    assert_eq!(scene.delivered(), texts(0..3));
+    assert!(scene.letters().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rate_is_that_of_all_deliveries_together() {
     let scene = Scene::numbers(100).await;
     let slow = PipelineOptions {

@@ -221,3 +221,28 @@ async fn what_becomes_much_after_an_outage_is_delivered_piece_by_piece_too() {
     let most = SLICE_BYTES + crate::limits::AWAITED_MAX * (PART_BYTES + 512);
     assert!(seen.lock().bytes_most <= most, "{}", seen.lock().bytes_most);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_aggregate_becomes_is_delivered_piece_by_piece() {
+    let scene = Scene::numbers(MESSAGES * PARTS).await;
+    let seen: Arc<Mutex<Seen>> = Arc::default();
+    let port = LookingPort {
+        seen: Arc::clone(&seen),
+        keeps_position: false,
+    };
+    let back = closure::transform(|input: Parcel, out| {
+        let numbers: Vec<u64> = serde_json::from_str(&input.text()?).unwrap();
+        let numbers = numbers.into_iter().map(|it| Message::new(it.to_string()));
+        numbers.into_iter().try_for_each(|it| out.push(it))
+    });
+    let pipeline = Pipeline::from_topic("test".parse().unwrap(), scene.topic.clone(), port);
+    let pipeline = pipeline
+        .with_step(aggregate(MESSAGES * PARTS))
+        .with_step(Step::transform(name("back"), back))
+        .with_step(growing(false))
+        .with_options(options());
+    scene.run(pipeline).await.unwrap();
+    assert_eq!(seen.lock().numbers, texts(0..MESSAGES * PARTS));
+    let most = SLICE_BYTES + crate::limits::AWAITED_MAX * (PART_BYTES + 512);
+    assert!(seen.lock().bytes_most <= most, "{}", seen.lock().bytes_most);
+}

@@ -32,7 +32,7 @@ pub(super) fn deliver(settings: &FilePortSettings, parcels: &[Parcel]) -> Result
                 let reason = error.reason();
                 failed.push((at, error));
                 let behind = at + 1..parcels.len();
-                failed.extend(behind.map(|at| (at, StageError::unavailable(reason.clone()))));
+                failed.extend(behind.map(|at| (at, StageError::untried(reason.clone()))));
                 break;
             }
         }
