@@ -106,6 +106,10 @@ impl<'a> Delivery<'a> {
                     self.delivered_before = self.line.counters.delivered();
                     self.parts(parts, true).await?;
                 }
+                Err(Failed::Refused(parts)) if parts.is_empty() => {
+                    let told = "the port refuses a batch, and none of its messages";
+                    return Err((Stage::Port, StageError::fatal(told)));
+                }
                 Err(Failed::Refused(mut parts)) => {
                     parts.sort_by_key(|(at, _)| *at);
                     self.parts(parts, false).await?;
@@ -234,7 +238,7 @@ impl<'a> Delivery<'a> {
             (Err(error), _) if !error.is_retryable() => return Err((Stage::Port, error)),
             _ => return Ok(()),
         };
-        if found == Some(position.to) {
+        if found == Some(position.to) && position.from != found {
             self.line.counters.add(Count::Delivered, self.rest.len());
             self.rest.clear();
             self.position = None;

@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         match others_hold_some {
             true => self.active = now,
-            false => self.has_ended = self.idles().is_some_and(|ends| ends <= now),
+            false => self.has_ended |= self.idles().is_some_and(|ends| ends <= now),
         }
     }
 

@@ -456,25 +456,6 @@ async fn leases_are_extended_while_a_delivery_takes_long() {
     assert_eq!(scene.delivered(), texts(0..3));
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_rate_is_kept() {
-    let scene = Scene::numbers(100).await;
-    let slow = PipelineOptions {
-        rate_max: Some(20),
-        ..options()
-    };
-    let begun = tokio::time::Instant::now();
-    scene
-        .run(scene.pipeline().with_options(slow))
-        .await
-        .unwrap();
-    let took = begun.elapsed();
-    assert!(
-        took >= Duration::from_secs(4) && took < Duration::from_secs(7),
-        "{took:?}"
-    );
-}
-
 /// Gives its messages again until they are acknowledged.
 #[derive(Debug)]
 struct TestConnector {
