@@ -2,6 +2,7 @@
 //!
 //! All of them leave `RUSTFLAGS` as they find it, so that no dependency is built twice.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::summary::Tests;
+use super::summary::{self, Tests};
 use super::{Outcome, Step};
 use crate::project::Project;
 use crate::{Result, fuzz, guard, interface, layers, process, setup, tidy, vectors};
@@ -89,13 +90,20 @@ fn test(project: &Project) -> Result<Outcome> {
     let mut command = project.cargo(["nextest", "run", "--workspace", "--all-features"]);
     command.args(["--no-fail-fast", "--color", "never"]);
     let mut tests = None;
+    // Told once more at the end, where somebody looks who has no more than that.
+    let mut failed = BTreeSet::new();
     let outcome = process::run_watching(&mut command, |line| {
         tests = Tests::read(line).or(tests.take());
+        failed.extend(summary::failed(line).map(ToOwned::to_owned));
     });
+    let failed: String = failed
+        .iter()
+        .map(|test| format!("\n  failed: {test}"))
+        .collect();
     match (outcome, tests) {
         (Ok(()), Some(tests)) => Ok(Outcome::Tested(tests)),
         (Ok(()), None) => Err("nextest wrote no summary".to_owned()),
-        (Err(error), Some(tests)) => Err(format!("{error}: {}", tests.line)),
+        (Err(error), Some(tests)) => Err(format!("{error}: {}{failed}", tests.line)),
         (Err(error), None) => Err(error),
     }
 }

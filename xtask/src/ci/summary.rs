@@ -26,6 +26,13 @@ impl Tests {
     }
 }
 
+/// Reads `FAIL [ 0.4s] ( 7/9) package::binary name`: which test failed.
+pub(super) fn failed(line: &str) -> Option<&str> {
+    let (_, counted) = line.trim().strip_prefix("FAIL [")?.split_once(']')?;
+    let (_, test) = counted.split_once(") ")?;
+    Some(test.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +69,14 @@ mod tests {
         );
         check("Summary [ 0.1s] nothing", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_test_that_failed_is_named() {
+        let line = "        FAIL [   0.408s] ( 797/1419) efflux-pipeline::file_port it_holds";
+        assert_eq!(failed(line), Some("efflux-pipeline::file_port it_holds"));
+        assert_eq!(failed("        PASS [   0.4s] ( 1/2) a b"), None);
+        assert_eq!(failed("    FAILED"), None);
     }
 
     #[test]
