@@ -44,11 +44,20 @@ impl Node {
         })
     }
 
-    /// Kills it, and starts another one where it was.
-    pub(crate) fn kill_and_start(&mut self, place: &Place, arguments: &[&str]) {
+    /// Kills it, and starts another one where it was, once somebody has noticed.
+    pub(crate) fn kill_and_start(
+        &mut self,
+        place: &Place,
+        arguments: &[&str],
+        noticed: &dyn Fn() -> bool,
+    ) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let deadline = Instant::now() + PATIENCE;
+        while !noticed() {
+            assert!(Instant::now() < deadline, "nobody notices that it is away");
+            std::thread::yield_now();
+        }
         loop {
             // Somebody else may have the port for a moment.
             if let Some(started) = Self::listening(place, &self.address, arguments) {
