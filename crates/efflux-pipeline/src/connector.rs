@@ -124,8 +124,8 @@ pub trait Connector: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Whether messages that others have taken may still come, though there are none right now. A
-    /// pipeline that ends when it is idle waits for them.
+    /// Whether messages may still come that are not to be had right now: others have taken them, or
+    /// the source is not reached. A pipeline that ends when it is idle waits for them.
     ///
     /// # Errors
     /// [`StageError`], which is taken for a yes.

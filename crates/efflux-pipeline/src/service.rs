@@ -11,6 +11,7 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use rustls::RootCertStore;
 
+use crate::setting_fault::SettingFault;
 use crate::stage_error::StageError;
 use crate::tls;
 
@@ -34,6 +35,22 @@ pub(crate) fn address(url: &str, for_password: &str) -> Result<Uri, StageError> 
         ))),
         Some(_) => Ok(uri),
     }
+}
+
+/// What is wrong with the settings `url` and `ca_file` of a service, without asking it. The file is
+/// looked at where the address needs it.
+pub(crate) fn fault_of_service(
+    url: &str,
+    for_password: &str,
+    ca_file: Option<&Path>,
+) -> Option<SettingFault> {
+    let uri = match address(url, for_password) {
+        Ok(uri) => uri,
+        Err(error) => return Some(SettingFault::from(error).within("url")),
+    };
+    let ca_file = ca_file.filter(|_| uri.scheme_str() == Some("https"))?;
+    let error = tls::client(Some(ca_file)).err()?;
+    Some(SettingFault::from(error).within("ca_file"))
 }
 
 /// A client for the service at this address, which believes the authorities in the file, or those of

@@ -10,10 +10,9 @@ use super::exchange::{FOR_PASSWORD, header};
 use super::limits::{BODY_BYTES_MAX, EVERY_MIN, PATH_NAMES_MAX};
 use crate::quantity::{ByteSize, Period};
 use crate::secret::Secret;
-use crate::service::address;
+use crate::service::fault_of_service;
 use crate::setting_fault::SettingFault;
 use crate::template::Template;
-use crate::tls;
 
 /// What a user says about a URL that is asked from time to time.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,16 +85,8 @@ impl HttpPollSettings {
 
     /// All that is wrong, without asking the service.
     pub(crate) fn faults(&self) -> Vec<SettingFault> {
-        let mut faults = Vec::new();
-        match address(&self.url, FOR_PASSWORD) {
-            Err(error) => faults.push(SettingFault::from(error).within("url")),
-            Ok(uri) => {
-                let ca_file = self.ca_file.as_deref();
-                let ca_file = ca_file.filter(|_| uri.scheme_str() == Some("https"));
-                let error = ca_file.and_then(|path| tls::client(Some(path)).err());
-                faults.extend(error.map(|error| SettingFault::from(error).within("ca_file")));
-            }
-        }
+        let of_service = fault_of_service(&self.url, FOR_PASSWORD, self.ca_file.as_deref());
+        let mut faults: Vec<_> = of_service.into_iter().collect();
         for (name, secret) in &self.headers {
             let fault = header(name, secret).err();
             faults

@@ -5,23 +5,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::WebhookPortSettings;
 use super::call::OWN;
 use super::signature::Signer;
-use crate::service::address;
+use crate::service::fault_of_service;
 use crate::setting_fault::SettingFault;
-use crate::tls;
 
 impl WebhookPortSettings {
     /// All that is wrong, without asking the service.
     pub(crate) fn faults(&self) -> Vec<SettingFault> {
-        let mut faults = Vec::new();
-        match address(&self.url, "set authorization") {
-            Err(error) => faults.push(SettingFault::from(error).within("url")),
-            Ok(uri) => {
-                let ca_file = self.ca_file.as_deref();
-                let ca_file = ca_file.filter(|_| uri.scheme_str() == Some("https"));
-                let error = ca_file.and_then(|path| tls::client(Some(path)).err());
-                faults.extend(error.map(|error| SettingFault::from(error).within("ca_file")));
-            }
-        }
+        let of_service = fault_of_service(&self.url, "set authorization", self.ca_file.as_deref());
+        let mut faults: Vec<_> = of_service.into_iter().collect();
         for name in self.headers.keys() {
             let what = match name.parse::<HeaderName>() {
                 Ok(parsed) if !OWN.contains(&parsed.as_str()) => continue,
